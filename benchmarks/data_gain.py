@@ -1,0 +1,216 @@
+"""Does the dialogue corpus teach? Zero-shot against one epoch of LoRA, beside what one person's summary scores against others'.
+
+    python benchmarks/data_gain.py                        all of train, all of test: about 10 minutes on two cores
+    python benchmarks/data_gain.py --train 96 --test 24   a quick look
+
+Prints a table and writes build/data_gain.json. Scores are ROUGE F1 in percent, with the stemmer; the intervals are 95 % bootstrap
+intervals over the test dialogues, and those of the gain are paired.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rouge_score.rouge_scorer import RougeScorer
+
+from labutils import load_model, machine, runtime
+from labutils.corpora import load_dialogues
+
+ROOT = Path(__file__).resolve().parent.parent
+PROMPT = "Summarize the following conversation.\n\n{dialogue}\n\nSummary:"
+METRICS = ("rouge1", "rouge2", "rougeL")
+SETTINGS = {"lora_rank": 16, "lora_alpha": 32, "learning_rate": 1e-3, "batch": 8, "micro_batch": 4, "epochs": 1, "seed": 0}
+MAX_NEW_TOKENS = 60
+DRAWS = 10_000
+SCORER = RougeScorer(list(METRICS), use_stemmer=True)
+
+
+def batches(items: list[Any], size: int) -> list[list[Any]]:
+    """The items in consecutive groups of `size`."""
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+@torch.inference_mode()
+def generate(model: Any, tokenizer: Any, dialogues: list[str], size: int = 13) -> list[str]:
+    """Summaries by greedy decoding of at most MAX_NEW_TOKENS tokens, in batches of similar length."""
+    order = sorted(range(len(dialogues)), key=lambda i: len(dialogues[i]))
+    summaries = [""] * len(dialogues)
+    for group in batches(order, size):
+        inputs = tokenizer([PROMPT.format(dialogue=dialogues[i]) for i in group], return_tensors="pt", padding=True)
+        inputs = inputs.to(model.device)
+        output = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False, pad_token_id=tokenizer.pad_token_id)
+        texts = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        for i, text in zip(group, texts, strict=True):
+            summaries[i] = " ".join(text.split())
+    return summaries
+
+
+def loss_on_completions(model: Any, tokenizer: Any, rows: list[dict[str, str]]) -> tuple[torch.Tensor, int]:
+    """Summed cross-entropy (nats) over the summaries' tokens and the end token, and how many those are.
+
+    Sequences are padded on the left, so the summaries end together and logits are needed for the last positions alone: a vocabulary
+    of 49,152 makes logits the largest activation of a small model.
+    """
+    prompts = [tokenizer(PROMPT.format(dialogue=row["dialogue"]))["input_ids"] for row in rows]
+    answers = [[*tokenizer(" " + row["summary"])["input_ids"], tokenizer.eos_token_id] for row in rows]
+    width = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
+    keep = max(map(len, answers))
+    ids = torch.full((len(rows), width), tokenizer.pad_token_id)  # (B, T)
+    mask = torch.zeros_like(ids)
+    labels = torch.full((len(rows), keep), -100)  # (B, keep)
+    for i, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        ids[i, width - len(prompt) - len(answer) :] = torch.tensor(prompt + answer)
+        mask[i, width - len(prompt) - len(answer) :] = 1
+        labels[i, keep - len(answer) :] = torch.tensor(answer)
+    ids, mask, labels = ids.to(model.device), mask.to(model.device), labels.to(model.device)
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    logits = model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=keep + 1).logits[
+        :, :-1
+    ]  # (B, keep, V)
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+    return loss, int((labels != -100).sum())
+
+
+def tune(model: Any, tokenizer: Any, rows: list[dict[str, str]]) -> tuple[Any, list[float]]:
+    """One epoch of LoRA on every linear layer: the tuned model and the mean loss (nats per token) of each step."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=SETTINGS["lora_rank"], lora_alpha=SETTINGS["lora_alpha"], target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    model = get_peft_model(model, config)
+    model.train()
+    order = list(rows)
+    random.Random(SETTINGS["seed"]).shuffle(order)
+    steps = batches(order, int(SETTINGS["batch"]))
+    weights = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=SETTINGS["learning_rate"], weight_decay=0.0)
+    warm = max(1, len(steps) // 20)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / warm, (len(steps) - step) / max(1, len(steps) - warm))
+    )
+    losses = []
+    for number, step in enumerate(steps, 1):
+        total, count = 0.0, sum(len(tokenizer(" " + row["summary"])["input_ids"]) + 1 for row in step)
+        for group in batches(step, int(SETTINGS["micro_batch"])):
+            loss, _ = loss_on_completions(model, tokenizer, group)
+            (loss / count).backward()
+            total += float(loss.detach()) / count
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(total)
+        if number % 10 == 0 or number == len(steps):
+            print(f"  step {number} of {len(steps)}, loss {statistics.mean(losses[-10:]):.3f} nats per token", flush=True)
+    return model.eval(), losses
+
+
+def score(candidate: str, reference: str) -> list[float]:
+    """ROUGE-1, -2 and -L F1 in percent."""
+    scores = SCORER.score(reference, candidate)
+    return [100 * scores[metric].fmeasure for metric in METRICS]
+
+
+def against(candidates: list[str], references: list[list[str]]) -> dict[str, np.ndarray]:
+    """Scores of a system against the first reference, the best of two (mean over the three pairs) and the best of three.
+
+    Returns:
+        name -> array (dialogues, metrics), in percent.
+    """
+    table = np.array([[score(c, r) for r in refs] for c, refs in zip(candidates, references, strict=True)])  # (N, 3, metrics)
+    pairs = [np.maximum(table[:, i], table[:, j]) for i, j in ((0, 1), (0, 2), (1, 2))]
+    return {"first": table[:, 0], "best of two": np.mean(pairs, axis=0), "best of three": table.max(axis=1)}
+
+
+def ceiling(references: list[list[str]]) -> dict[str, np.ndarray]:
+    """One reference against another (mean over the six pairs) and against the better of the other two (mean over the three)."""
+    table = np.array([[[score(a, b) for b in refs] for a in refs] for refs in references])  # (N, 3, 3, metrics)
+    others = [(i, [j for j in range(3) if j != i]) for i in range(3)]
+    return {
+        "first": np.mean([table[:, i, j] for i, js in others for j in js], axis=0),
+        "best of two": np.mean([table[:, i, js].max(axis=1) for i, js in others], axis=0),
+    }
+
+
+def interval(values: np.ndarray) -> list[list[float]]:
+    """[mean, low, high] for each metric: 95 % bootstrap interval over the rows of (N, metrics)."""
+    rng = np.random.default_rng(int(SETTINGS["seed"]))
+    draws = np.stack([values[rng.integers(0, len(values), len(values))].mean(axis=0) for _ in range(DRAWS)])
+    low, high = np.percentile(draws, [2.5, 97.5], axis=0)
+    return [[round(float(x), 2) for x in column] for column in zip(values.mean(axis=0), low, high, strict=True)]
+
+
+def show(name: str, what: str, triples: list[list[float]], length: float | None = None) -> None:
+    """One line of the table."""
+    cells = "  ".join(f"{mean:5.1f} [{low:5.1f}, {high:5.1f}]" for mean, low, high in triples)
+    print(f"{name:<26}{what:<15}{cells}" + (f"  {length:5.1f}" if length else ""))
+
+
+def main() -> None:
+    """Run the comparison."""
+    parser = argparse.ArgumentParser(description="Zero-shot against one epoch of LoRA on the course's dialogues.")
+    parser.add_argument("--train", type=int, help="use the first N training dialogues (default: all)")
+    parser.add_argument("--test", type=int, help="use the first N test dialogues (default: all)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(machine.cores())
+    runtime.seed_everything(int(SETTINGS["seed"]))
+
+    data = load_dialogues()
+    train, test = data["train"].to_list()[: arguments.train], data["test"].to_list()[: arguments.test]
+    dialogues, references = [row["dialogue"] for row in test], [row["references"] for row in test]
+    if any(len(refs) != 3 for refs in references):
+        sys.exit("Every test dialogue needs three summaries: unset LABS_DIALOGUES, or give summary1, summary2 and summary3.")
+    model, tokenizer = load_model()
+    started = time.perf_counter()
+    outputs = {"first two turns": [" ".join(d.split("\n")[:2]) for d in dialogues]}
+    outputs["zero-shot"] = generate(model, tokenizer, dialogues)
+    print(f"Zero-shot on {len(test)} dialogues: {time.perf_counter() - started:.0f} s. One epoch on {len(train)}:", flush=True)
+    trained = time.perf_counter()
+    model, losses = tune(model, tokenizer, train)
+    print(f"Trained in {time.perf_counter() - trained:.0f} s.", flush=True)
+    outputs["LoRA, one epoch"] = generate(model.merge_and_unload(), tokenizer, dialogues)
+
+    scores = {name: against(texts, references) for name, texts in outputs.items()}
+    gain = {key: scores["LoRA, one epoch"][key] - scores["zero-shot"][key] for key in scores["zero-shot"]}
+    rows = {**scores, "gain (paired)": gain, "one person's summary": ceiling(references)}
+    words = {name: statistics.mean(len(text.split()) for text in texts) for name, texts in outputs.items()}
+    words["one person's summary"] = statistics.mean(len(text.split()) for refs in references for text in refs)
+    figures = {name: {key: interval(values) for key, values in table.items()} for name, table in rows.items()}
+
+    print(f"\n{'':<26}{'references':<15}{'ROUGE-1':<22}{'ROUGE-2':<22}{'ROUGE-L':<20}words")
+    for name, table in figures.items():
+        for key, triples in table.items():
+            show(name, key, triples, words.get(name))
+    seconds = time.perf_counter() - started
+    peak = machine.gib(machine.peak_rss())
+    print(f"\n{seconds:.0f} s, {peak:.2f} GiB of resident memory at the peak")
+    result = {
+        "settings": {**SETTINGS, "prompt": PROMPT, "max_new_tokens": MAX_NEW_TOKENS, "train": len(train), "test": len(test)},
+        "figures": {name: {k: dict(zip(METRICS, t, strict=True)) for k, t in table.items()} for name, table in figures.items()},
+        "words": words,
+        "losses": [round(loss, 4) for loss in losses],
+        "seconds": round(seconds, 1),
+        "peak_gib": round(peak, 2),
+        "outputs": [
+            {"id": row["id"], "references": row["references"], **{name: texts[i] for name, texts in outputs.items()}}
+            for i, row in enumerate(test)
+        ],
+    }
+    path = ROOT / "build" / "data_gain.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"Written: {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

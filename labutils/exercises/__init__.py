@@ -1,0 +1,8 @@
+"""Exercises: `check` an answer, take a `hint`, answer a `quiz`, see your `progress`."""
+
+from labutils.exercises.checking import check
+from labutils.exercises.hints import hint
+from labutils.exercises.store import show_progress as progress
+from labutils.exercises.quizzes import quiz
+
+__all__ = ["check", "hint", "progress", "quiz"]

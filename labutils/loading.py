@@ -1,0 +1,106 @@
+"""From files to a running model: conversion once, loading in seconds, LABS_MODEL for any other."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from labutils import assets, runtime
+from labutils.errors import AssetError
+from labutils.fitting import guard
+
+
+def convert_gguf(folder: Path, name: str) -> None:
+    """Turn a 4-bit GGUF file in `folder` into float32 safetensors and tokenizer files beside it, and remove it.
+
+    Each block of 32 weights w is stored as w = d * q + m, q in 0..15 (GGML's Q4_1); float32 holds the products exactly enough
+    that every machine gets the same bits. Loading then takes about 2 s where the GGUF takes about 20.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    print(f"Converting {name} to float32 safetensors, once (about half a minute)...", flush=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name, local_files_only=True)
+    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32, local_files_only=True)
+    # The weights are plain float32 now; with the quantization mark still on, save_pretrained refuses them.
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / name).unlink()
+
+
+def _own_model(name: str) -> tuple[str, bool]:
+    """LABS_MODEL as (what from_pretrained takes, whether it is a local folder)."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").exists():
+            raise AssetError(f"LABS_MODEL={name}: the folder has no config.json, so it is not a saved transformers model.")
+        return str(folder), True
+    if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        raise AssetError(f"LABS_MODEL={name}: there is no such folder; give a folder saved with save_pretrained, or a hub id such as google/flan-t5-base.")
+    return name, False
+
+
+def load_model(dtype: Any = None) -> tuple[Any, Any]:
+    """The course's language model and its tokenizer, or those that LABS_MODEL names.
+
+    Args:
+        dtype: a torch dtype; float32 by default, on which the labs' equalities are stated.
+
+    Returns:
+        (model, tokenizer): the model in eval mode on `runtime.device()`. An encoder-decoder is loaded as one
+        (`model.config.is_encoder_decoder` is True).
+
+    Raises:
+        AssetError: the default model is missing, truncated or altered, or LABS_MODEL cannot be loaded.
+        NotEnoughMemory: the float32 weights do not fit.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    if own := os.environ.get("LABS_MODEL"):
+        source, local = _own_model(own)
+    else:
+        source, local = str(assets.require(assets.model_for("decoder"))), True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            config = AutoConfig.from_pretrained(source, local_files_only=local)
+            kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+            with guard("Loading the model", 0.7 if not own else 0.0):
+                model = kind.from_pretrained(source, dtype=dtype or torch.float32, local_files_only=local)
+    except (OSError, ValueError, KeyError) as error:
+        if not own:
+            raise AssetError(f"The model in {source} cannot be read ({type(error).__name__}): run `labs fetch --deep`.") from error
+        reason = "the folder does not hold a model that transformers can load" if local else "not a local folder, and the hub did not deliver it"
+        raise AssetError(f"LABS_MODEL={own}: {reason}; unset LABS_MODEL to use the course's model.") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "right" if config.is_encoder_decoder else "left"
+    return model.to(runtime.device()).eval(), tokenizer
+
+
+def load_encoder() -> tuple[Any, Any]:
+    """The course's sentence encoder (all-MiniLM-L6-v2, 384 numbers a sentence) and its tokenizer, in eval mode.
+
+    Raises:
+        AssetError: it is missing, truncated or altered.
+    """
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    folder = assets.require(assets.model_for("encoder"))
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return AutoModel.from_pretrained(folder, local_files_only=True).to(runtime.device()).eval(), tokenizer

@@ -1,0 +1,88 @@
+"""Figures, tables and widgets as the labs show them: a title that states the finding, alt text, a safe palette."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart with any colour vision: jfly.uni-koeln.de/color
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442"
+GREY = "#7f7f7f"
+PALETTE = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
+
+DPI = 100
+
+
+def new_figure(title: str, width: float = 7.5, height: float = 3.4, columns: int = 1) -> tuple[Figure, Any]:
+    """An empty figure in the labs' style and its axes (one, or an array of `columns`).
+
+    Args:
+        title: the finding, in a sentence.
+        width, height: inches.
+        columns: panels side by side.
+    """
+    from cycler import cycler
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context({"axes.prop_cycle": cycler(color=PALETTE), "axes.spines.top": False, "axes.spines.right": False, "font.size": 10}):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.subplots(1, columns)
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
+    return figure, axes
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Show a figure with its alt text, which also stands below it as the caption.
+
+    Args:
+        figure: a matplotlib figure.
+        alt: what the figure shows, for someone who cannot see it. Keep machine-dependent numbers out of it.
+    """
+    from IPython.display import display
+
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=DPI, facecolor="white")
+    display(
+        {"image/png": png.getvalue(), "text/plain": f"[Figure: {alt}]"},
+        metadata={"image/png": {"alt": alt}},
+        raw=True,
+    )
+    caption = f'<p style="font-size: 90%; color: var(--jp-ui-font-color2, #555); max-width: 46em;">{html.escape(alt)}</p>'
+    display({"text/html": caption, "text/plain": alt}, raw=True)
+
+
+def table_html(header: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
+    """A table as HTML. Numbers stand to the right; a float keeps four significant digits."""
+
+    def cell(value: Any) -> str:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        text = f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if number else str(value)
+        return f'<td style="text-align: {"right" if number else "left"};">{html.escape(text)}</td>'
+
+    head = "".join(f'<th scope="col" style="text-align: left;">{html.escape(name)}</th>' for name in header)
+    body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
+    title = f'<caption style="text-align: left; font-weight: bold;">{html.escape(caption)}</caption>' if caption else ""
+    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def show_table(header: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> None:
+    """Show a table, with a plain-text twin for pages without HTML."""
+    from IPython.display import display
+
+    rows = [tuple(row) for row in rows]
+    plain = "\n".join([caption, " | ".join(header), *(" | ".join(map(str, row)) for row in rows)])
+    display({"text/html": table_html(header, rows, caption), "text/plain": plain.strip()}, raw=True)
+
+
+def show_widget(widget: Any, static_html: str, static_text: str) -> None:
+    """Show a widget where the page is live; on a printed or static page the HTML stands in its place."""
+    from IPython.display import display
+
+    bundle = dict(widget._repr_mimebundle_())
+    display({**bundle, "text/html": static_html, "text/plain": static_text}, raw=True)

@@ -1,0 +1,70 @@
+"""What a lab measured, kept where `labs report`, `make report` and the tests read it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from labutils import runtime
+from labutils.errors import LabError
+
+_lab: str | None = None
+
+
+def _path(lab: str) -> Path:
+    return runtime.home() / "results" / f"{lab}.json"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a crash leaves either the old text or the new, never half of one.
+
+    Raises:
+        LabError: the disk is full or the folder cannot be written to.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise LabError(
+            f"{path} could not be written ({error.strerror}): free some disk space or set LABS_HOME to a folder of yours; "
+            f"what was there is untouched."
+        ) from error
+
+
+def begin(lab: str) -> None:
+    """Name the lab whose results follow and forget its earlier ones. `start` calls it."""
+    global _lab
+    _lab = lab
+    write_atomically(_path(lab), "{}\n")
+
+
+def record(name: str, value: float | int | str | bool | list | dict) -> None:
+    """Keep one measured value under a name, such as `record("2.3 chi-square p-value", 0.41)`.
+
+    Raises:
+        LabError: called before `start`, or the value is not a finite, JSON-like value.
+    """
+    if _lab is None:
+        raise LabError("Call start(...) before record(...): it names the lab that the result belongs to.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise LabError(f"The result {name!r} is {value}: only finite numbers are recorded.")
+    results = read(_lab)
+    results[name] = value
+    write_atomically(_path(_lab), json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+
+
+def read(lab: str) -> dict[str, Any]:
+    """What a lab recorded last, by name; empty if it never ran here."""
+    try:
+        return json.loads(_path(lab).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,143 @@
+"""Where a lab runs: its home folder, device, threads, profile and seeds."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from labutils import machine
+from labutils.errors import LabError
+
+KERNEL = "llm-labs"
+PROFILES = ("smoke", "small", "standard", "gpu")
+SMALL_MEMORY = 6 * machine.GIB
+
+T = TypeVar("T")
+
+
+def home() -> Path:
+    """The folder for models, progress and results: LABS_HOME, or `llm-labs` in the user's cache folder."""
+    if folder := os.environ.get("LABS_HOME"):
+        return Path(folder).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("llm-labs", appauthor=False)
+
+
+def strict() -> bool:
+    """True when a failed check must raise (LABS_STRICT=1, as the tests set it)."""
+    return os.environ.get("LABS_STRICT", "0") not in ("", "0")
+
+
+def device() -> str:
+    """The device that the labs compute on: "cuda" where PyTorch sees a CUDA device, else "cpu".
+
+    Apple's "mps" is left out on purpose: the labs' equalities were never checked on it.
+    """
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def profile() -> str:
+    """The profile that sets sizes: LABS_PROFILE, or by the machine when that is unset or "auto".
+
+    Raises:
+        LabError: LABS_PROFILE is not one of auto, smoke, small, standard, gpu.
+    """
+    name = os.environ.get("LABS_PROFILE", "auto") or "auto"
+    if name in PROFILES:
+        return name
+    if name != "auto":
+        raise LabError(f"LABS_PROFILE={name!r} is unknown: choose auto, {', '.join(PROFILES)}.")
+    if device() == "cuda":
+        return "gpu"
+    return "small" if machine.memory_limit() < SMALL_MEMORY else "standard"
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and PyTorch's global generators with one number."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One lab's session: `start` makes it.
+
+    Example:
+        >>> Lab("02", "smoke", "cpu").size(smoke=200, small=1_000, standard=10_000)
+        200
+    """
+
+    name: str
+    profile: str
+    device: str
+
+    def size(self, *, smoke: T, small: T, standard: T | None = None, gpu: T | None = None) -> T:
+        """The value for this profile. A missing `standard` is `small`; a missing `gpu` is `standard`."""
+        standard = small if standard is None else standard
+        gpu = standard if gpu is None else gpu
+        return {"smoke": smoke, "small": small, "standard": standard, "gpu": gpu}[self.profile]
+
+
+def wrong_kernel() -> str | None:
+    """A sentence when this Python is not the one behind the kernel `llm-labs`, else None."""
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    try:
+        python = Path(KernelSpecManager().get_kernel_spec(KERNEL).argv[0])
+    except NoSuchKernel:
+        return f"The kernel {KERNEL} is not registered: run `labs setup` (or `make lab`) in the course's environment."
+    # Compared unresolved: the Python of a virtual environment is a link to the one that made it.
+    if python.parent == Path(sys.executable).parent:
+        return None
+    return (
+        f"This notebook runs on {sys.executable}, not on the course's kernel: choose Kernel > Change Kernel > LLM Labs, "
+        f"or run `make lab` once if that name is missing."
+    )
+
+
+def start(name: str, seed: int = 0) -> Lab:
+    """Open a lab: set threads and seeds, quiet the libraries, and say where we are.
+
+    Args:
+        name: the lab's number, such as "02".
+        seed: for Python, NumPy and PyTorch.
+
+    Returns:
+        The lab, whose `size` picks amounts for this machine.
+
+    Also reports, once, a cell that killed its kernel the last time (see `labutils.fitting`).
+    """
+    os.environ.setdefault("HF_HUB_OFFLINE", "0" if os.environ.get("LABS_MODEL") else "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    if complaint := wrong_kernel():
+        print(complaint)
+    import torch
+
+    from labutils import fitting, results
+
+    threads = machine.cores()
+    torch.set_num_threads(threads)
+    seed_everything(seed)
+    lab = Lab(name, profile(), device())
+    results.begin(name)
+    where = torch.cuda.get_device_name() if lab.device == "cuda" else f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    print(
+        f"Lab {name} on {where}; profile {lab.profile}; "
+        f"{machine.gib(machine.memory_available()):.1f} of {machine.gib(machine.memory_limit()):.1f} GiB of memory free."
+    )
+    for report in fitting.reports():
+        print(report)
+    return lab

@@ -1,0 +1,68 @@
+"""Fixtures for all tests: every test has a scratch home, so none touches a person's own progress or models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Read when the libraries are imported, so set before anything imports them.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+
+from labutils import runtime
+
+REAL_HOME = runtime.home()
+SETTINGS = ("LABS_MODEL", "LABS_DIALOGUES", "LABS_PROFILE", "LABS_STRICT")
+
+
+def _link_models(home: Path) -> Path:
+    assert (REAL_HOME / "models").is_dir(), f"there are no models in {REAL_HOME}: run `make setup` first"
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "models").symlink_to(REAL_HOME / "models", target_is_directory=True)
+    return home
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty LABS_HOME (not made yet), and none of the other LABS_ settings."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("LABS_HOME", str(folder))
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def ready_home(home: Path) -> Path:
+    """A scratch LABS_HOME whose models are the real ones. Read them only: nothing may fetch into this home."""
+    return _link_models(home)
+
+
+@pytest.fixture(scope="session")
+def default_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """The course's language model and its tokenizer, loaded once. Leave both as they are."""
+    from labutils.loading import load_model
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABS_HOME", str(_link_models(tmp_path_factory.mktemp("session") / "home")))
+        patch.delenv("LABS_MODEL", raising=False)
+        return load_model()
+
+
+@pytest.fixture
+def says() -> Callable[..., None]:
+    """Assert that a text is one line for a person, without a traceback, and holds every one of the given words."""
+
+    def check(text: object, *words: object) -> None:
+        line = str(text).strip()
+        assert line and "\n" not in line and "Traceback" not in line, f"not one line: {line!r}"
+        assert line.endswith("."), f"not a sentence: {line!r}"
+        assert [str(word) for word in words if str(word) not in line] == [], line
+
+    return check

@@ -1,0 +1,96 @@
+"""`make build`: labs/source to the learner and solution notebooks, executed.
+
+A notebook that is in step with its source is left alone. One that a person has worked in is first kept under another name.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Optional
+
+import nbformat
+import typer
+from editions import ROOT, answers_text, complaints, digest, make, sources, target, tidy
+from nbclient.exceptions import CellExecutionError
+from rich.console import Console
+from running import environment, execute, read, scratch_home
+
+console = Console()
+ANSWERS = ROOT / "labutils" / "exercises" / "answers.json"
+
+
+def fresh(source: Path, edition: str) -> bool:
+    """Is the edition on disk in step with its source, inputs and metadata alike, and without complaint?"""
+    path = target(source, edition)
+    if not path.exists():
+        return False
+    have, want = read(path), make(source, edition)
+    same = [(c.id, c.cell_type, c.source, c.metadata) for c in have.cells] == [(c.id, c.cell_type, c.source, c.metadata) for c in want.cells]
+    return same and have.metadata == want.metadata and not list(complaints(have, edition))
+
+
+def keep_aside(path: Path) -> None:
+    """If a person changed a notebook since its build, keep their copy beside it."""
+    if not path.exists():
+        return
+    notebook = read(path)
+    if digest(notebook) != notebook.metadata.get("llm_labs", {}).get("inputs"):
+        aside = path.with_name(f"{path.stem}.mine-{time.strftime('%Y%m%d-%H%M%S')}.ipynb")
+        path.rename(aside)
+        console.print(f"{path.name} had changes of yours: they are kept in {aside.name}.")
+
+
+def build(source: Path, edition: str) -> bool:
+    """Write and execute one edition; True if it came out without complaint."""
+    path = target(source, edition)
+    notebook = make(source, edition)
+    with scratch_home() as home:
+        try:
+            run = execute(notebook, ROOT / "labs", environment(home, "standard"))
+        except CellExecutionError as error:
+            console.print(f"{path.relative_to(ROOT)} was not written: {error.ename}: {error.evalue}", style="red", highlight=False)
+            console.print(str(error)[-3000:], markup=False, highlight=False)
+            return False
+    tidy(notebook)
+    keep_aside(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    problems = list(complaints(notebook, edition))
+    console.print(f"{path.relative_to(ROOT)}: {run.seconds:.0f} s, {run.peak_rss / 2**30:.2f} GiB")
+    for problem in problems:
+        console.print(f"  {problem}", style="red", highlight=False)
+    return not problems
+
+
+def main(
+    labs: Annotated[Optional[list[str]], typer.Argument(help="Numbers of labs; all by default.")] = None,
+    edition: Annotated[Optional[str], typer.Option(help="learner, solutions or instructor; the first two by default.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if anything is out of step.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Build also what is in step.")] = False,
+) -> None:
+    """Build the editions that are out of step with their source."""
+    chosen = [s for s in sources() if not labs or s.name[:2] in labs]
+    editions = [edition] if edition else ["learner", "solutions"]
+    good = True
+    if not ANSWERS.exists() or ANSWERS.read_text(encoding="utf-8") != answers_text():
+        good = not check
+        if check:
+            console.print(f"{ANSWERS.relative_to(ROOT)} is out of step: run `make build`.")
+        else:
+            ANSWERS.write_text(answers_text(), encoding="utf-8")
+    for source in chosen:
+        for name in editions:
+            if fresh(source, name) and not force:
+                continue
+            if check:
+                console.print(f"{target(source, name).relative_to(ROOT)} is out of step: run `make build`.")
+                good = False
+            else:
+                good = build(source, name) and good
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,88 @@
+"""Run a notebook the way a learner would, but in a scratch home, measured."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from labutils import assets, machine, runtime
+
+
+@dataclass
+class Run:
+    """One notebook's run: seconds in all and a cell, peak resident memory of its kernel in bytes."""
+
+    seconds: float = 0.0
+    peak_rss: int = 0
+    cell_seconds: list[float] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def scratch_home() -> Iterator[Path]:
+    """A fresh LABS_HOME that shares the models with the real one, so that a person's own progress stays untouched.
+
+    Raises:
+        AssetError: a model is not ready.
+    """
+    for model in assets.manifest():
+        assets.require(model)
+    with tempfile.TemporaryDirectory(prefix="llm-labs-") as folder:
+        home = Path(folder)
+        try:
+            (home / "models").symlink_to(assets.models_folder(), target_is_directory=True)
+        except OSError:  # Windows without the right to make links: share the whole home
+            yield runtime.home()
+            return
+        yield home
+
+
+def environment(home: Path, profile: str, strict: bool = True) -> dict[str, str]:
+    """The environment variables for an unattended run: no network calls, no warnings on the page."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("LABS_MODEL", "LABS_DIALOGUES")}
+    ours = {"LABS_HOME": str(home), "LABS_PROFILE": profile, "LABS_STRICT": str(int(strict)), "HF_HUB_OFFLINE": "1"}
+    return {**kept, **ours, "PYTHONWARNINGS": "ignore"}
+
+
+def execute(notebook: NotebookNode, folder: Path, variables: dict[str, str], timeout: int = 1800) -> Run:
+    """Execute a notebook in place with its own kernel.
+
+    Args:
+        notebook: executed in place.
+        folder: the kernel's working directory.
+        variables: the kernel's environment.
+        timeout: seconds for one cell.
+    """
+    run = Run()
+    began: dict[int, float] = {}
+    client = NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(folder)}}, coalesce_streams=True, store_widget_state=False)
+
+    def started(cell: Any, cell_index: int) -> None:
+        began[cell_index] = time.perf_counter()
+
+    def finished(cell: Any, cell_index: int, execute_reply: Any) -> None:
+        run.cell_seconds.append(time.perf_counter() - began[cell_index])
+        pid = getattr(client.km.provisioner, "pid", None)
+        if pid:
+            run.peak_rss = max(run.peak_rss, machine.peak_rss(pid))
+
+    client.on_cell_start = started
+    client.on_cell_executed = finished
+    start = time.perf_counter()
+    client.execute(env=variables)
+    run.seconds = time.perf_counter() - start
+    return run
+
+
+def read(path: Path) -> NotebookNode:
+    """A notebook from disk, in format 4."""
+    return nbformat.read(path, as_version=4)
