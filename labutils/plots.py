@@ -57,13 +57,21 @@ def show(figure: Figure, alt: str) -> None:
     display({"text/html": caption, "text/plain": alt}, raw=True)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _text(value: Any) -> str:
+    """A cell's text: four significant digits for a float (the last ones differ between machines), 1,234 for an integer."""
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if _is_number(value) else str(value)
+
+
 def table_html(header: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
     """A table as HTML. Numbers stand to the right; a float keeps four significant digits."""
 
     def cell(value: Any) -> str:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        text = f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if number else str(value)
-        return f'<td style="text-align: {"right" if number else "left"};">{html.escape(text)}</td>'
+        side = "right" if _is_number(value) else "left"
+        return f'<td style="text-align: {side};">{html.escape(_text(value))}</td>'
 
     head = "".join(f'<th scope="col" style="text-align: left;">{html.escape(name)}</th>' for name in header)
     body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
@@ -76,7 +84,7 @@ def show_table(header: Sequence[str], rows: Iterable[Sequence[Any]], caption: st
     from IPython.display import display
 
     rows = [tuple(row) for row in rows]
-    plain = "\n".join([caption, " | ".join(header), *(" | ".join(map(str, row)) for row in rows)])
+    plain = "\n".join([caption, " | ".join(header), *(" | ".join(map(_text, row)) for row in rows)])
     display({"text/html": table_html(header, rows, caption), "text/plain": plain.strip()}, raw=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -343,11 +344,18 @@ def test_outside_a_notebook_a_verdict_is_one_plain_line(shell: list[str], tmp_pa
     assert "<div" not in line
 
 
-def test_in_a_notebook_a_verdict_is_a_card_with_escaped_text(course, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda bundle, **options: shown.append(bundle))
-    checking.show_verdict("9.1", "<Title>", checking.Verdict("wrong", "a < b."))
-    (bundle,) = shown
+SHOWING = """
+import json
+from IPython.utils.capture import capture_output
+from labutils.exercises.checking import Verdict, show_verdict
+with capture_output() as shown:
+    show_verdict("9.1", "<Title>", Verdict("wrong", "a < b."))
+print(json.dumps([output.data for output in shown.outputs]))
+"""
+
+
+def test_in_a_notebook_a_verdict_is_a_card_with_escaped_text(tmp_path: Path) -> None:
+    (bundle,) = json.loads(python("-m", "IPython", "-c", SHOWING, folder=tmp_path).stdout)
     assert "&lt;Title&gt;" in bundle["text/html"] and "A &lt; b." in bundle["text/html"]
     assert "<Title>" not in bundle["text/html"]
     assert 'role="status"' in bundle["text/html"]

@@ -30,7 +30,6 @@ class Done(NamedTuple):
 def labs(monkeypatch: pytest.MonkeyPatch, capsys) -> Callable[..., Done]:
     """Run `labs` with some arguments in this process."""
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(cli.console, "_width", 200)
 
     def run(*arguments: object) -> Done:
         capsys.readouterr()

@@ -1,9 +1,8 @@
 """From one source to the editions of a lab, and what a good notebook must satisfy.
 
 A source is a jupytext percent script. Cell tags say who sees a cell:
-  exercise    the stub, learner only; the cell's metadata names it: exercise="2.3"
-  solution    the worked answer, solutions and instructor; also with exercise="2.3"
-  check       calls check("2.3", ...), in every edition
+  exercise    the stub, learner only; the cell's metadata names it, exercise="2.3", and it ends in check("2.3", ...)
+  solution    the worked answer in its place, solutions and instructor
   instructor  instructor only
   device      the output depends on the machine: run by nbval, not compared; the next code cell that is not so tagged asserts
 """
@@ -28,6 +27,7 @@ HIDDEN = {"learner": {"solution", "instructor"}, "solutions": {"exercise", "inst
 WIDGET = "application/vnd.jupyter.widget-view+json"
 IGNORE = "nbval-ignore-output"
 COMPARED_SHARE = 0.5
+CHECK = re.compile(r'\bcheck\("([^"]+)"')
 
 
 def sources() -> list[Path]:
@@ -85,7 +85,8 @@ def answers() -> dict[str, dict[str, str]]:
         for cell in jupytext.read(source, fmt="py:percent").cells:
             if "exercise" in cell.metadata and cell.cell_type == "code":
                 kind = "solution" if "solution" in tags(cell) else "stub"
-                found.setdefault(str(cell.metadata["exercise"]), {})[kind] = cell.source
+                code = "\n".join(line for line in cell.source.splitlines() if not CHECK.search(line))
+                found.setdefault(str(cell.metadata["exercise"]), {})[kind] = code.rstrip()
     return found
 
 
@@ -110,7 +111,7 @@ def compared_share(notebook: NotebookNode) -> float:
 
 
 def _checked_ids(cell: NotebookNode) -> list[str]:
-    return re.findall(r'\bcheck\("([^"]+)"', cell.source)
+    return CHECK.findall(cell.source)
 
 
 def complaints(notebook: NotebookNode, edition: str) -> Iterator[str]:
@@ -168,7 +169,8 @@ def _exercise_complaints(cells: list[NotebookNode], edition: str) -> Iterator[st
     for id, answer in answers().items():
         body = [line.strip() for line in answer.get("solution", "").splitlines()]
         # The lines that make the answer: long enough to be no coincidence, and not in the stub.
-        telling = [line for line in body if len(line) > 25 and line not in answer.get("stub", "") and not line.startswith(("#", '"', "def "))]
+        stub = answer.get("stub", "")
+        telling = [line for line in body if len(line) > 25 and line not in stub and not line.startswith(("#", '"', "def "))]
         if any("solution" in tags(cell) and str(cell.metadata.get("exercise")) == id for cell in cells) or any(line in everything for line in telling):
             yield f"the solution of exercise {id} leaks into the learner's notebook"
 

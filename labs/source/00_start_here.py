@@ -71,8 +71,6 @@ inputs = tokenizer(prompt, return_tensors="pt").to(model.device)
 output = model.generate(**inputs, max_new_tokens=12, do_sample=False)
 completion = tokenizer.decode(output[0, inputs.input_ids.shape[1] :], skip_special_tokens=True)
 print(prompt + "|" + completion)
-
-# %% tags=["check"]
 assert completion.strip().startswith("Paris"), completion
 assert inputs.input_ids.shape[1] < len(output[0]) <= inputs.input_ids.shape[1] + 12
 
@@ -107,13 +105,14 @@ def memory_gb(parameters, bytes_per_parameter):
     return ...  # replace the three dots
 
 
+memory_gb = check("0.1", memory_gb)
+
 # %% tags=["solution"] exercise="0.1"
 def memory_gb(parameters, bytes_per_parameter):
     """The memory of a model's weights, in GB."""
     return parameters * bytes_per_parameter / 1e9
 
 
-# %% tags=["check"]
 memory_gb = check("0.1", memory_gb)
 
 # %% [markdown]
@@ -165,7 +164,6 @@ def ask(question, max_new_tokens=40):
     output = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
     return tokenizer.decode(output[0, inputs.input_ids.shape[1] :], skip_special_tokens=True).strip()
 
-
 # %% tags=["device"]
 uses = {
     "write": "Write one sentence about the sea.",
@@ -177,8 +175,6 @@ uses = {
 }
 answers = {use: ask(question) for use, question in uses.items()}
 show_table(("use", "answer"), answers.items())
-
-# %% tags=["check"]
 assert all(answers.values())
 assert "return" in answers["code"]
 
@@ -208,8 +204,6 @@ sums = [(dice.randint(10, 99), dice.randint(10, 99)) for _ in range(lab.size(smo
 replies = [ask(f"What is {a} + {b}?", max_new_tokens=16) for a, b in sums]
 right = sum(str(a + b) in reply.replace(",", "") for (a, b), reply in zip(sums, replies, strict=True))
 print(f"{right} of {len(sums)} right; for example {sums[0][0]} + {sums[0][1]}: {replies[0]}")
-
-# %% tags=["check"]
 record("sums right, share", right / len(sums))
 assert right < len(sums), "the model got every sum right: choose larger numbers and look again"
 

@@ -69,7 +69,6 @@ def fingerprint(model):
         digest.update(weight.detach().cpu().numpy().tobytes())
     return digest.hexdigest()
 
-
 # %%
 def complete(prompt, **settings):
     """The ids (T,) that the model adds to a prompt under the given inference parameters."""
@@ -77,7 +76,6 @@ def complete(prompt, **settings):
     with torch.no_grad():
         output = model.generate(**inputs, **settings)
     return output[0, inputs.input_ids.shape[1] :]
-
 
 # %%
 before = fingerprint(model)
@@ -120,6 +118,8 @@ def softmax(logits, temperature=1.0):
     return ...
 
 
+softmax = check("2.1", softmax)
+
 # %% tags=["solution"] exercise="2.1"
 def softmax(logits, temperature=1.0):
     """Probabilities (V,) of logits (V,), at a temperature above 0."""
@@ -128,7 +128,6 @@ def softmax(logits, temperature=1.0):
     return weights / weights.sum()
 
 
-# %% tags=["check"]
 softmax = check("2.1", softmax)
 
 # %% [markdown]
@@ -176,7 +175,6 @@ def greedy(prompt, max_new_tokens):
         ids = torch.cat([ids, torch.tensor([[best]], device=ids.device)], dim=1)
     return added
 
-
 # %%
 story = "The old sailor looked at the sky and said"
 ours = greedy(story, 24)
@@ -205,8 +203,6 @@ countries = [line.split(". ")[-1].strip() for line in tokenizer.decode(long_gree
 repeats = 1 - len(set(countries)) / len(countries)
 print(f"{len(countries)} entries, {len(set(countries))} different, {repeats:.0%} repeats")
 record("greedy list, share of repeated entries", repeats)
-
-# %% tags=["check"]
 assert repeats > 0.1, "greedy decoding found its way out of the loop on this machine: look at the list above"
 
 # %% [markdown]
@@ -249,6 +245,8 @@ def draw(probs, u):
     return ...
 
 
+draw = check("2.2", draw)
+
 # %% tags=["solution"] exercise="2.2"
 def draw(probs, u):
     """The token (an int) that a number u in [0, 1) selects from probabilities (V,)."""
@@ -257,7 +255,6 @@ def draw(probs, u):
     return min(passed, int(probs.nonzero()[-1]))  # rounding may leave the last end a hair below 1
 
 
-# %% tags=["check"]
 draw = check("2.2", draw)
 
 # %% [markdown]
@@ -301,8 +298,6 @@ draws = torch.multinomial(merged, lab.size(smoke=5_000, small=10_000), replaceme
 p_real = decoding.chi_square(draws.bincount(minlength=11), merged)[1]
 record("chi-square p-value on the model's distribution", p_real)
 print(f"p = {p_real:.3f}")
-
-# %% tags=["check"]
 assert p_real > 1e-4, "the draws do not follow the model's probabilities"
 
 # %% [markdown]
@@ -378,6 +373,8 @@ def top_k_filter(logits, k):
     return ...
 
 
+top_k_filter = check("2.3", top_k_filter)
+
 # %% tags=["solution"] exercise="2.3"
 def top_k_filter(logits, k):
     """Logits (V,) with all but the k largest at minus infinity."""
@@ -385,7 +382,6 @@ def top_k_filter(logits, k):
     return logits.masked_fill(logits < smallest_kept, float("-inf"))
 
 
-# %% tags=["check"]
 top_k_filter = check("2.3", top_k_filter)
 
 # %%
@@ -422,6 +418,8 @@ def top_p_filter(logits, p):
     return ...
 
 
+top_p_filter = check("2.4", top_p_filter)
+
 # %% tags=["solution"] exercise="2.4"
 def top_p_filter(logits, p):
     """Logits (V,) with all but the smallest set of mass >= p at minus infinity."""
@@ -433,7 +431,6 @@ def top_p_filter(logits, p):
     return filtered
 
 
-# %% tags=["check"]
 top_p_filter = check("2.4", top_p_filter)
 
 # %%
@@ -514,13 +511,14 @@ def penalize(logits, counts, frequency, presence):
     return ...
 
 
+penalize = check("2.5", penalize)
+
 # %% tags=["solution"] exercise="2.5"
 def penalize(logits, counts, frequency, presence):
     """Logits (V,) lowered by both penalties; counts (V,) says how often each token was generated."""
     return logits - frequency * counts - presence * (counts > 0)
 
 
-# %% tags=["check"]
 penalize = check("2.5", penalize)
 
 # %%
@@ -541,6 +539,8 @@ def repetition_penalty(logits, ids, penalty):
     return ...
 
 
+repetition_penalty = check("2.6", repetition_penalty)
+
 # %% tags=["solution"] exercise="2.6"
 def repetition_penalty(logits, ids, penalty):
     """Logits (V,) with the tokens in ids (T,) made less likely by a penalty above 1."""
@@ -550,7 +550,6 @@ def repetition_penalty(logits, ids, penalty):
     return penalised
 
 
-# %% tags=["check"]
 repetition_penalty = check("2.6", repetition_penalty)
 
 # %%
@@ -578,7 +577,6 @@ def greedy_penalized(prompt, max_new_tokens, frequency, presence):
         ids = torch.cat([ids, best.reshape(1, 1)], dim=1)
     return ids[0, start:]
 
-
 # %%
 step = decoding.penalty_processor(0.6, 0.3, prompt_length=seen_ids.shape[1])
 theirs = complete(listing, max_new_tokens=20, do_sample=False, logits_processor=[step]).tolist()
@@ -604,8 +602,6 @@ cures = {
 lists = {name: entries(complete(listing, max_new_tokens=length, do_sample=False, **cure)) for name, cure in cures.items()}
 rows = [(name, len(items), len(set(items)), ", ".join(items[-4:])) for name, items in lists.items()]
 show_table(("penalty", "entries", "different", "the last four"), rows)
-
-# %% tags=["check"]
 shares = {name: len(set(items)) / max(1, len(items)) for name, items in lists.items()}
 record("share of different entries by penalty", {name: round(share, 3) for name, share in shares.items()})
 assert max(shares["repetition 1.2"], shares["frequency 0.6"]) > shares["none"]
@@ -629,6 +625,8 @@ def stop_at(text, stops):
     return ...
 
 
+stop_at = check("2.7", stop_at)
+
 # %% tags=["solution"] exercise="2.7"
 def stop_at(text, stops):
     """The text before the earliest of the stop sequences (a list of strings)."""
@@ -636,7 +634,6 @@ def stop_at(text, stops):
     return text[: min((place for place in places if place >= 0), default=len(text))]
 
 
-# %% tags=["check"]
 stop_at = check("2.7", stop_at)
 
 # %% [markdown]
@@ -669,7 +666,6 @@ def sample(prompt, seed=None, max_new_tokens=16, **settings):
     torch.manual_seed(seed) if seed is not None else torch.seed()
     return tokenizer.decode(complete(prompt, max_new_tokens=max_new_tokens, do_sample=True, **settings))
 
-
 # %%
 twice = {sample(story, seed=7, top_k=0) for _ in range(2)}
 free = {sample(story, top_k=0) for _ in range(4)}
@@ -689,6 +685,8 @@ def choose(logits, ids, u, temperature, k, p, penalty):
     return ...
 
 
+choose = check("2.8", choose)
+
 # %% tags=["solution"] exercise="2.8"
 def choose(logits, ids, u, temperature, k, p, penalty):
     """The next token (an int): repetition penalty on ids, temperature, top-k, top-p, then the draw with u."""
@@ -697,7 +695,6 @@ def choose(logits, ids, u, temperature, k, p, penalty):
     return draw(softmax(logits, 1.0), u)
 
 
-# %% tags=["check"]
 choose = check("2.8", choose)
 
 # %% [markdown]
@@ -766,7 +763,6 @@ def batch(prompt, n, temperature, max_new_tokens=12):
     log_probs = model(out).logits[:, -max_new_tokens - 1 : -1].log_softmax(-1).gather(-1, added[..., None])
     return added, float(-log_probs.mean() / torch.log(torch.tensor(2.0)))
 
-
 # %% tags=["device"]
 n = lab.size(smoke=8, small=16, standard=32, gpu=64)
 rows = []
@@ -776,8 +772,6 @@ with guard("15 Completions in one batch", need_gib=0.02 * n, smaller={"n = 8": 0
         added, surprise = batch(story, n, temperature)
         rows.append((temperature, n, len({tuple(ids) for ids in added.tolist()}), surprise, tokenizer.decode(added[0])))
 show_table(("temperature", "drawn", "different", "surprise (bits a token)", "the first"), rows)
-
-# %% tags=["check"]
 surprises = [row[3] for row in rows]
 record("surprise in bits by temperature", {str(row[0]): round(row[3], 2) for row in rows})
 assert rows[0][2] <= rows[-1][2] and surprises[0] < surprises[2] < surprises[3]
