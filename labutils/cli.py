@@ -14,6 +14,7 @@ from typing import Annotated, Any, Optional
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from labutils import __version__, runtime
 from labutils.errors import LabError
@@ -60,6 +61,7 @@ def _register_kernel() -> None:
             file = Path(install(kernel_name=runtime.KERNEL, display_name="LLM Labs", **place)) / "kernel.json"
             spec = json.loads(file.read_text(encoding="utf-8"))
             spec["argv"].append("--log-level=ERROR")  # its warnings on transport are not for learners
+            spec["env"] = runtime.THREADS
             file.write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")
         console.print(f"Kernel {runtime.KERNEL} registered.")
     settings = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
@@ -144,7 +146,7 @@ def report(lab: Annotated[Optional[str], typer.Argument(help="A lab's number; al
     for name in names:
         view = Table(title=f"Lab {name}", title_justify="left", show_header=False)
         for key, value in results.read(name).items():
-            view.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
+            view.add_row(Text(key), Text(f"{value:.4g}" if isinstance(value, float) else str(value)))
         console.print(view if view.row_count else f"Lab {name} has recorded nothing here yet.")
     if not names:
         console.print("No lab has recorded anything here yet: open one with `labs open`.")
@@ -163,7 +165,7 @@ def progress(
         store.merge(merge)
     if export:
         store.export(export)
-        console.print(f"Written to {export}.")
+        console.print(f"Written to {export}.", markup=False)
     state = store.load()
     view = Table("Exercise", "Title", "State", "Tries", "Hints", title="Progress", title_justify="left")
     for exercise in exercises():
@@ -194,8 +196,14 @@ def main() -> None:
     """Run the command; an error for the person at the keyboard is one sentence and exit status 1."""
     try:
         app()
+    except OSError as error:
+        sys.exit(f"labs: {error.filename or error}: {error.strerror or error}.")
+    except SystemExit as left:
+        if left.code == 130:
+            sys.exit("labs: stopped; run the same command again, it goes on where it stopped.")
+        raise
     except LabError as error:
-        Console(stderr=True).print(f"labs: {error}", style="red", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"labs: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit("\nlabs: stopped; run the same command again, it goes on where it stopped.")

@@ -67,17 +67,19 @@ def guard(cell: str, need_gib: float, smaller: Mapping[str, float] | None = None
     note = {"cell": cell, "pid": process.pid, "born": process.create_time(), "need_gib": need_gib, "smaller": smaller}
     done = threading.Event()
 
+    def sample() -> None:
+        note["rss_gib"] = machine.gib(process.memory_info().rss)
+        note["free_gib"] = machine.gib(machine.memory_available())
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(note), encoding="utf-8")
+        os.replace(temporary, path)
+
     def watch() -> None:
-        while True:
-            note["rss_gib"] = machine.gib(process.memory_info().rss)
-            note["free_gib"] = machine.gib(machine.memory_available())
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(note), encoding="utf-8")
-            os.replace(temporary, path)
-            if done.wait(SAMPLE_SECONDS):
-                return
+        while not done.wait(SAMPLE_SECONDS):
+            sample()
 
     note["start_gib"] = machine.gib(process.memory_info().rss)
+    sample()
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
@@ -101,17 +103,16 @@ def reports() -> list[str]:
     for path in sorted(_folder().glob("*.json")):
         try:
             note = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            path.unlink(missing_ok=True)
-            continue
-        if _alive(note):
-            continue
-        free = machine.gib(machine.memory_available())
-        used = max(0.0, note["rss_gib"] - note["start_gib"])
-        fitting = {name: need for name, need in note["smaller"].items() if need < max(note["need_gib"], used)}
-        sentences.append(
-            f"The kernel died last time inside “{note['cell']}”, when it held {note['rss_gib']:.1f} GiB "
-            f"({used:.1f} GiB more than at the cell's start; {note['need_gib']:.1f} were expected). {_advice(fitting, free)}"
-        )
+            if _alive(note):
+                continue
+            free = machine.gib(machine.memory_available())
+            used = max(0.0, note["rss_gib"] - note["start_gib"])
+            fitting = {name: need for name, need in note["smaller"].items() if need < max(note["need_gib"], used)}
+            sentences.append(
+                f"The kernel died last time inside “{note['cell']}”, when it held {note['rss_gib']:.1f} GiB "
+                f"({used:.1f} GiB more than at the cell's start; {note['need_gib']:.1f} were expected). {_advice(fitting, free)}"
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass  # a damaged trace tells nothing
         path.unlink(missing_ok=True)
     return sentences

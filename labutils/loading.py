@@ -62,6 +62,7 @@ def load_model(dtype: Any = None) -> tuple[Any, Any]:
         NotEnoughMemory: the float32 weights do not fit.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
@@ -79,7 +80,7 @@ def load_model(dtype: Any = None) -> tuple[Any, Any]:
             tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
             with guard("Loading the model", 0.7 if not own else 0.0):
                 model = kind.from_pretrained(source, dtype=dtype or torch.float32, local_files_only=local)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         if not own:
             raise AssetError(f"The model in {source} cannot be read ({type(error).__name__}): run `labs fetch --deep`.") from error
         reason = "the folder does not hold a model that transformers can load" if local else "not a local folder, and the hub did not deliver it"

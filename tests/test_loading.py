@@ -13,7 +13,7 @@ from labutils import machine
 from labutils.errors import AssetError, NotEnoughMemory
 from labutils.loading import load_encoder, load_model
 
-WORDS = "<unk> <pad> </s> <s> the cat sat on mat and dog ran".split()
+WORDS = ["<unk>", "<pad>", "</s>", "<s>", "the", "cat", "sat", "on", "mat", "and", "dog", "ran"]
 
 
 def save_tokenizer(folder: Path, **special: str) -> None:

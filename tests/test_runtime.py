@@ -36,9 +36,11 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     import torch
 
     monkeypatch.setattr(results, "_lab", None)
-    threads = torch.get_num_threads()
+    threads, environment = torch.get_num_threads(), dict(os.environ)
     yield
     torch.set_num_threads(threads)
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def test_home_is_labs_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,8 @@ def wanted(torch, dev):
 def installed():
     """What the stamp says of the environment; empty where there is none, or a broken one."""
     try:
-        return json.loads(STAMP.read_text()) if PYTHON.exists() else {}
+        stamp = json.loads(STAMP.read_text()) if PYTHON.exists() else {}
+        return stamp if isinstance(stamp, dict) else {}
     except (OSError, ValueError):
         return {}
 
@@ -106,7 +107,7 @@ def install(torch, dev):
     )
     print("[1/4] Python {}.{} environment".format(*sys.version_info[:2]), flush=True)
     before = installed()
-    if before.get("python") != "{}.{}".format(*sys.version_info[:2]) or before.get("root") != str(ROOT):
+    if before.get("python") != "{}.{}".format(*sys.version_info[:2]) or before.get("root") != str(ROOT) or before.get("torch", torch) != torch:
         try:
             venv.create(str(VENV), with_pip=True, clear=VENV.exists())
         except subprocess.CalledProcessError:

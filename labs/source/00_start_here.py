@@ -77,7 +77,8 @@ assert inputs.input_ids.shape[1] < len(output[0]) <= inputs.input_ids.shape[1] +
 # %% [markdown]
 # Left of the bar is your prompt, right of it the completion. Did it stop after the right word? It was never told to: it
 # continues text, and whatever comes next is what it has often seen come next. Lab 02 is about steering that.
-#
+
+# %% [markdown]
 # Text goes in and out as **tokens**, pieces of words. The **context window** is how many tokens the model can look at at once,
 # prompt and completion together.
 
@@ -119,7 +120,8 @@ memory_gb = check("0.1", memory_gb)
 # If it says *not yet*, change your function and run both cells again; nothing can break. Stuck? Type `hint("0.1")` in a new cell
 # (`from labutils import hint` first). The first call is a nudge, the second a partial answer, the third the solution. A check
 # also hands the reference on to the cells below, so you can always go on.
-#
+
+# %% [markdown]
 # Now the test of the formula: does it agree with the bytes that the tensors really take?
 
 # %%
@@ -149,7 +151,8 @@ show_table(("model", "tier", "billion parameters", "GB in float32", "GB in 16 bi
 # %% [markdown]
 # Parameter counts: Devlin et al. 2019 (BERT), Chung et al. 2022 (FLAN-T5), Touvron et al. 2023 (LLaMA), Chowdhery et al. 2022
 # (PaLM), Meta 2024 (Llama 3). Running a model takes more than its weights, and training it several times as much.
-#
+
+# %% [markdown]
 # ## More than chat
 #
 # The same next-token machine, asked in six ways. An *instruct* model was trained to expect a question in a certain frame, the
@@ -163,6 +166,9 @@ def ask(question, max_new_tokens=40):
     inputs = tokenizer(text, return_tensors="pt").to(model.device)
     output = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
     return tokenizer.decode(output[0, inputs.input_ids.shape[1] :], skip_special_tokens=True).strip()
+
+# %% [markdown]
+# **Predict** which of the six a small model can do.
 
 # %% tags=["device"]
 uses = {
@@ -181,7 +187,8 @@ assert "return" in answers["code"]
 # %% [markdown]
 # Read them as an editor would. Some are fine. The French is not French, and the list of people is usually no list. A model of
 # this size can do a little of everything and little of it well: that is why one adapts a model to a task.
-#
+
+# %% [markdown]
 # ## Two limits to remember
 #
 # **Invented facts.** The model has no way to look anything up. Asked about a book that does not exist, what will it do?
@@ -193,7 +200,8 @@ assert len(invented.split()) > 5
 
 # %% [markdown]
 # No such novel exists. A fluent answer is not a true one: the words fit together, because that is what was learned.
-#
+
+# %% [markdown]
 # **Arithmetic.** Before you run the cell: out of thirty sums of two numbers below 100, how many will be right?
 
 # %% tags=["device"]
@@ -210,7 +218,8 @@ assert right < len(sums), "the model got every sum right: choose larger numbers 
 # %% [markdown]
 # A pocket calculator never fails at this. The model does, because it predicts the digits of an answer that *looks* right. Larger
 # models fail later, not never. The cure is to let the model write a program and run that.
-#
+
+# %% [markdown]
 # ## Quiz
 #
 # Choose with the mouse or the arrow keys; the answer is judged at once.
@@ -228,7 +237,7 @@ quiz("0.a")
 from labutils import progress
 
 progress("00")
-assert lab.name == "00"
+assert lab.name == "00", lab
 
 # %% [markdown]
 # **Next:** [Lab 02, Generation configuration](02_generation_configuration.ipynb): what stands between the model's numbers and the

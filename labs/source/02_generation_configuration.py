@@ -32,16 +32,27 @@ try:
 except ModuleNotFoundError:
     raise SystemExit("Choose Kernel > Change Kernel > LLM Labs, then run this cell again.") from None
 
+# %% [markdown]
+# Here the lab looks at the machine it runs on.
+
 # %% tags=["device"]
 lab = start("02", seed=0)
 assert lab.profile in ("smoke", "small", "standard", "gpu")
+
+# %% [markdown]
+# Where we are on the map: settings and prompt are the cheapest way to adapt a model, and the first to try.
 
 # %%
 from labutils.course import show_map
 
 show_map("02")
 
+# %% [markdown]
+# The model is the one of lab 00, in float32. `names` holds the text of each token it knows.
+
 # %%
+import hashlib
+
 import torch
 
 from labutils import decoding
@@ -56,12 +67,9 @@ names = tokenizer.batch_decode([[i] for i in range(model.config.vocab_size)])
 # *Training parameters* (the learning rate, the number of steps) decide what the weights become. *Inference parameters* act on
 # the numbers that come out, at each request anew. Changing them costs nothing and changes nothing in the model.
 #
-# **Predict:** we let the model write under two very different settings. Do its weights change by even one bit?
+# Two helpers: a digest of all weights, and a call of the library's `generate`.
 
 # %%
-import hashlib
-
-
 def fingerprint(model):
     """A digest of every weight of the model, to the last bit."""
     digest = hashlib.sha256()
@@ -69,13 +77,16 @@ def fingerprint(model):
         digest.update(weight.detach().cpu().numpy().tobytes())
     return digest.hexdigest()
 
-# %%
+
 def complete(prompt, **settings):
     """The ids (T,) that the model adds to a prompt under the given inference parameters."""
     inputs = tokenizer(prompt, return_tensors="pt").to(model.device)
     with torch.no_grad():
         output = model.generate(**inputs, **settings)
     return output[0, inputs.input_ids.shape[1] :]
+
+# %% [markdown]
+# **Predict:** we let the model write under two very different settings. Do its weights change by even one bit?
 
 # %%
 before = fingerprint(model)
@@ -84,12 +95,16 @@ complete("Once upon a time", max_new_tokens=8, do_sample=True, temperature=2.0, 
 print("weights unchanged:", fingerprint(model) == before)
 assert fingerprint(model) == before
 
+# %% [markdown]
+# A question on this. Choose with the mouse or the arrow keys.
+
 # %%
 quiz("2.b")
 
 # %% [markdown]
 # ## 2. From numbers to probabilities
-#
+
+# %% [markdown]
 # The model's raw numbers are called **logits**. A logit can be any number; only differences between logits mean anything. The
 # **softmax** turns them into probabilities: take the exponential of each, divide by the sum.
 #
@@ -103,9 +118,13 @@ toy_logits = toy_probs.log()
 print(dict(zip(toy_words[:5], [round(z, 2) for z in toy_logits.tolist()], strict=False)))
 
 # %% [markdown]
+# These are the logits that belong to those probabilities: their logarithms. (Any constant could be added to all of them.)
+
+# %% [markdown]
 # A **temperature** T divides the logits first: `softmax(logits / T)`. The name comes from physics, where the same formula says
 # how likely a particle is to be in a state of some energy. Hot: all states about equally likely. Cold: the lowest one only.
-#
+
+# %% [markdown]
 # **Exercise 2.1.** Write the softmax with a temperature. Mind large logits: the exponential of 1000 is more than a computer can
 # hold. Taking the same number off all logits changes nothing in the result, and makes it safe.
 
@@ -148,6 +167,9 @@ logits = decoding.next_logits(model, tokenizer, prompt).cpu().double()
 top = softmax(logits).topk(6)
 show_table(("token", "probability"), [(names[i], p) for p, i in zip(*map(torch.Tensor.tolist, top), strict=True)], prompt)
 
+# %% [markdown]
+# Do the probabilities of all tokens add up to one?
+
 # %%
 print("tokens:", len(logits), " sum of the probabilities:", round(float(softmax(logits).sum()), 9))
 assert names[int(logits.argmax())] == " Paris" and len(logits) == model.config.vocab_size
@@ -155,7 +177,8 @@ assert names[int(logits.argmax())] == " Paris" and len(logits) == model.config.v
 # %% [markdown]
 # Every token has some probability, even absurd ones: the softmax never gives exactly zero. Remember that for later: with pure
 # sampling, once in a while the absurd will happen.
-#
+
+# %% [markdown]
 # ## 3. Greedy: always the most likely
 #
 # The simplest rule takes the **argmax** at each step. The loop is short, so let us write it rather than believe it: look at the
@@ -175,6 +198,9 @@ def greedy(prompt, max_new_tokens):
         ids = torch.cat([ids, torch.tensor([[best]], device=ids.device)], dim=1)
     return added
 
+# %% [markdown]
+# Is it what the library does with `do_sample=False`, token for token?
+
 # %%
 story = "The old sailor looked at the sky and said"
 ours = greedy(story, 24)
@@ -185,7 +211,8 @@ assert ours == theirs
 # %% [markdown]
 # Our loop computes the whole prompt again for every token; the library keeps what it has computed (a key-value cache, lab 01).
 # The tokens are the same.
-#
+
+# %% [markdown]
 # **Predict:** greedy is fine for a short answer. What does it do on a long one? Here is a list that has no natural end.
 
 # %% tags=["device"]
@@ -195,8 +222,7 @@ print(listing + tokenizer.decode(long_greedy))
 
 # %% [markdown]
 # After the first dozen it goes round and round. Each country makes the same successors likely again, and greedy has no way out.
-# How repetitive is it? Count how many of its 4-grams (runs of four tokens) have been there before. Numbers and line breaks are
-# always new here, so we look at the country names alone.
+# How repetitive is it? The numbers are always new, so we look at the names alone.
 
 # %% tags=["device"]
 countries = [line.split(". ")[-1].strip() for line in tokenizer.decode(long_greedy).split("\n")[:-1]]
@@ -224,6 +250,9 @@ show_table(("max_new_tokens", "tokens used", "stopped by", "completion"), rows)
 assert all(used <= cap for cap, used, _, _ in rows)
 print("stopped by:", [why for _, _, why, _ in rows])
 
+# %% [markdown]
+# Two were cut off in mid-sentence; one ended by itself with most of its allowance unused.
+
 # %%
 quiz("2.a")
 
@@ -235,7 +264,8 @@ quiz("2.a")
 #
 # The computer's raw material is a number u, anywhere between 0 and 1 with equal chance. Lay the probabilities end to end on a
 # line from 0 to 1; the piece in which u falls is the token.
-#
+
+# %% [markdown]
 # **Exercise 2.2.** Write `draw(probs, u)`: the index of the first token whose running sum exceeds u.
 
 # %% tags=["exercise"] exercise="2.2"
@@ -323,7 +353,10 @@ rows = [(T, *softmax(toy_logits, T)[:5].tolist()) for T in (0.25, 0.5, 1.0, 2.0,
 show_table(("temperature", "cake", "donut", "banana", "apple", "one rare word"), rows)
 
 # %% [markdown]
-# At 0.25 cake is nearly certain; at 10 it is little more likely than any rare word. On the model's own numbers, with two prompts:
+# At 0.25 cake is nearly certain; at 10 it is little more likely than any rare word.
+
+# %% [markdown]
+# On the model's own numbers, with two prompts:
 # one where it is sure, one where it is not.
 
 # %%
@@ -331,6 +364,11 @@ prompts = ["The capital of France is", "For dessert we had a"]
 vectors = [decoding.next_logits(model, tokenizer, text).cpu().double() for text in prompts]
 temperatures = torch.linspace(0.1, 3, 59).tolist()
 bits = [[float(decoding.entropy(softmax(z, T))) for T in temperatures] for z in vectors]
+print("both curves rise all the way:", all(a < b for curve in bits for a, b in zip(curve, curve[1:], strict=False)))
+assert all(a < b for curve in bits for a, b in zip(curve, curve[1:], strict=False))
+
+# %% [markdown]
+# The **entropy** says how unsure the next token is, in bits: 0 if it is certain, log₂ 49,152 = 15.6 if all are equally likely.
 
 # %%
 figure, axes = new_figure("The temperature turns uncertainty up and down; the prompt decides where it starts")
@@ -341,11 +379,6 @@ axes.set(xlabel="temperature", ylabel="entropy (bits)")
 axes.legend(frameon=False)
 show(figure, "Entropy of the next token against temperature, for two prompts. Both curves rise from near zero; the open prompt lies far above the factual one near temperature 1, and both approach the maximum of 15.6 bits.")
 
-# %%
-print("both curves rise all the way:", all(a < b for curve in bits for a, b in zip(curve, curve[1:], strict=False)))
-print("same order of tokens at any temperature:", bool((softmax(logits, 0.5).argsort() == softmax(logits, 2.0).argsort()).float().mean() > 0.99))
-assert all(a < b for curve in bits for a, b in zip(curve, curve[1:], strict=False))
-
 # %% [markdown]
 # Towards temperature 0 the leader takes all: that is greedy. Exactly 0 would be a division by zero, so libraries treat it as
 # greedy or refuse it. Is it equal to the library's own step?
@@ -353,6 +386,8 @@ assert all(a < b for curve in bits for a, b in zip(curve, curve[1:], strict=Fals
 # %%
 from transformers import TemperatureLogitsWarper
 
+leaders = logits.topk(100).indices
+assert all(torch.equal(softmax(logits, T).topk(100).indices, leaders) for T in (0.5, 2.0)), "the order has changed"
 for temperature in (0.3, 0.7, 1.5):
     theirs = TemperatureLogitsWarper(temperature)(None, logits[None])[0]
     assert torch.allclose(softmax(logits, temperature), softmax(theirs, 1.0), atol=1e-12)
@@ -363,7 +398,8 @@ print("equal to TemperatureLogitsWarper at 0.3, 0.7 and 1.5")
 #
 # Sampling draws the absurd once in a while. **Top-k** forbids it: keep the k largest logits, send all others to minus infinity,
 # whose exponential is 0. With k = 3, three desserts are left, and their probabilities are shared out anew.
-#
+
+# %% [markdown]
 # **Exercise 2.3.** Write the filter. Return logits, not probabilities, so that other steps can follow; leave the input alone.
 
 # %% tags=["exercise"] exercise="2.3"
@@ -383,6 +419,9 @@ def top_k_filter(logits, k):
 
 
 top_k_filter = check("2.3", top_k_filter)
+
+# %% [markdown]
+# **Predict:** what becomes of cake's .20 when only three are left?
 
 # %%
 kept = softmax(top_k_filter(toy_logits, 3), 1.0)
@@ -407,7 +446,8 @@ print("equal to TopKLogitsWarper at 1, 3 and 50; tokens kept:", [int(top_k_filte
 #
 # `!` Many notes say that the kept tokens have a mass of *at most* p. The token that crosses p is kept too, so the mass is *at
 # least* p. With p = .25 on our desserts: cake .20 does not reach it, cake and donut, .20 + .10 = .30, do. Two tokens stay.
-#
+
+# %% [markdown]
 # **Exercise 2.4.** A token stays if the mass collected *before* it has not reached p yet.
 
 # %% tags=["exercise"] exercise="2.4"
@@ -433,6 +473,9 @@ def top_p_filter(logits, p):
 
 top_p_filter = check("2.4", top_p_filter)
 
+# %% [markdown]
+# **Predict** for each p: how many desserts stay, and what is their mass?
+
 # %%
 rows = []
 for p in (0.15, 0.25, 0.29, 0.31, 0.325):
@@ -444,13 +487,17 @@ assert all(mass >= p for p, _, mass in rows)
 # %% [markdown]
 # Why is p = .30 itself missing from this table? In binary, .20 + .10 is not exactly .30. Whether the third token stays is then
 # decided in the sixteenth decimal, and two correct programs may differ. Never build on such an edge.
-#
+
+# %% [markdown]
 # How many tokens does the model need for p = .9, with each prompt?
 
 # %% tags=["device"]
 sizes = [int(top_p_filter(z, 0.9).isfinite().sum()) for z in vectors]
 show_table(("prompt", "tokens kept at p = 0.9"), zip(prompts, sizes, strict=True))
 record("tokens in the nucleus of 0.9, sure and unsure prompt", sizes)
+
+# %% [markdown]
+# And the library's filter, on both prompts?
 
 # %%
 from transformers import TopPLogitsWarper
@@ -462,7 +509,8 @@ assert same
 
 # %% [markdown]
 # The nucleus breathes: small where the model is sure, large where it is not. That is its whole advantage over top-k.
-#
+
+# %% [markdown]
 # ## 9. Order matters
 #
 # Temperature *reshapes*; top-k and top-p *filter*. Each step sees what the step before it left. In transformers, and in most
@@ -476,6 +524,9 @@ temperature_first = top_p_filter(unsure / 1.5, 0.6).isfinite()
 filter_first = (top_p_filter(unsure, 0.6) / 1.5).isfinite()
 print("temperature first keeps more:", bool(temperature_first.sum() > filter_first.sum()))
 assert temperature_first.sum() > filter_first.sum()
+
+# %% [markdown]
+# By how much?
 
 # %% tags=["device"]
 counts_by_order = (int(temperature_first.sum()), int(filter_first.sum()))
@@ -501,8 +552,9 @@ quiz("2.c")
 # | repetition penalty | z / r if z > 0, z · r if not | no | transformers |
 #
 # Frequency and presence usually count the completion alone; transformers' repetition penalty counts the prompt in too. That is a
-# trap: it also punishes the names in your question.
-#
+# trap, as we shall see.
+
+# %% [markdown]
 # **Exercise 2.5.** Frequency and presence penalty, together.
 
 # %% tags=["exercise"] exercise="2.5"
@@ -520,6 +572,9 @@ def penalize(logits, counts, frequency, presence):
 
 
 penalize = check("2.5", penalize)
+
+# %% [markdown]
+# Three cakes and one donut were eaten. What is left of the two logits under each penalty?
 
 # %%
 said = torch.tensor([3, 1, 0, 0])  # three times cake, one donut
@@ -552,6 +607,9 @@ def repetition_penalty(logits, ids, penalty):
 
 repetition_penalty = check("2.6", repetition_penalty)
 
+# %% [markdown]
+# Equal to the library's processor, with the ids of our list as what was seen?
+
 # %%
 from transformers import RepetitionPenaltyLogitsProcessor
 
@@ -577,7 +635,7 @@ def greedy_penalized(prompt, max_new_tokens, frequency, presence):
         ids = torch.cat([ids, best.reshape(1, 1)], dim=1)
     return ids[0, start:]
 
-# %%
+
 step = decoding.penalty_processor(0.6, 0.3, prompt_length=seen_ids.shape[1])
 theirs = complete(listing, max_new_tokens=20, do_sample=False, logits_processor=[step]).tolist()
 ours = greedy_penalized(listing, 20, 0.6, 0.3).tolist()
@@ -585,7 +643,7 @@ print("equal token for token:", ours == theirs)
 assert ours == theirs
 
 # %% [markdown]
-# Do penalties cure the loop of section 3? They should, and they have a price.
+# Do penalties cure the loop of section 3? **Predict** how many entries each list gets, and how many different ones.
 
 # %% tags=["device"]
 def entries(ids):
@@ -605,17 +663,21 @@ show_table(("penalty", "entries", "different", "the last four"), rows)
 shares = {name: len(set(items)) / max(1, len(items)) for name, items in lists.items()}
 record("share of different entries by penalty", {name: round(share, 3) for name, share in shares.items()})
 assert max(shares["repetition 1.2"], shares["frequency 0.6"]) > shares["none"]
+assert len(lists["repetition 1.2"]) < len(lists["none"])
 
 # %% [markdown]
-# Look at the entries, not only at the counts. The penalty cannot tell a country from a comma: it lowers line breaks, digits and
-# full stops as well, and sooner or later the list falls apart or fills with inventions. A penalty hides a loop; it adds no
-# knowledge.
-#
+# The loop is gone, and so is most of the list. A penalty cannot tell a country from a line break. transformers' repetition penalty
+# counts the prompt in, and the prompt already holds the digits, the full stops and the line breaks that make a list: it is over
+# almost before it began. The frequency penalty starts from nothing and lasts longer, until the line breaks have become dear. A
+# penalty hides a loop; it adds no knowledge.
+
+# %% [markdown]
 # ## 11. Stop sequences
 #
 # A cap stops anywhere. An end token stops when the model feels like it. A **stop sequence** stops where *you* say: to cap a list
 # at ten items, stop at "11".
-#
+
+# %% [markdown]
 # **Exercise 2.7.** Cut a text before the earliest stop sequence; leave it whole if none occurs.
 
 # %% tags=["exercise"] exercise="2.7"
@@ -646,6 +708,9 @@ stopped = tokenizer.decode(complete(listing, max_new_tokens=100, do_sample=False
 print("cut by us equals stopped by the library:", stop_at(free_running, ["11"]) == stop_at(stopped, ["11"]))
 assert stop_at(free_running, ["11"]) == stop_at(stopped, ["11"])
 
+# %% [markdown]
+# The list, capped at ten:
+
 # %% tags=["device"]
 print(listing + stop_at(stopped, ["11"]))
 assert (listing + stop_at(stopped, ["11"])).rstrip().split("\n")[-1].startswith("10.")
@@ -653,7 +718,8 @@ assert (listing + stop_at(stopped, ["11"])).rstrip().split("\n")[-1].startswith(
 # %% [markdown]
 # Ten items. What would "11" do to a list of years, or of prices? It would stop at 1911 too. `"\n11."` is a better stop: choose one
 # that cannot occur by accident.
-#
+
+# %% [markdown]
 # ## 12. Seeds
 #
 # Sampling is random, yet a computer's randomness starts from a **seed**. The same seed, settings, machine and library give the
@@ -666,7 +732,7 @@ def sample(prompt, seed=None, max_new_tokens=16, **settings):
     torch.manual_seed(seed) if seed is not None else torch.seed()
     return tokenizer.decode(complete(prompt, max_new_tokens=max_new_tokens, do_sample=True, **settings))
 
-# %%
+
 twice = {sample(story, seed=7, top_k=0) for _ in range(2)}
 free = {sample(story, top_k=0) for _ in range(4)}
 print("different texts: with one seed", len(twice), "of 2, without a seed", "more than 1" if len(free) > 1 else "1", "of 4")
@@ -676,8 +742,9 @@ assert len(twice) == 1 and len(free) > 1
 # ## 13. The whole chain
 #
 # Penalty, temperature, top-k, top-p, softmax, draw: everything you wrote, in the order of the library.
-#
-# **Exercise 2.8.** Put it together.
+
+# %% [markdown]
+# **Exercise 2.8.** Put it together. Each step takes what the one before it left.
 
 # %% tags=["exercise"] exercise="2.8"
 def choose(logits, ids, u, temperature, k, p, penalty):
@@ -707,6 +774,9 @@ settings = {"temperature": 0.8, "top_k": 40, "top_p": 0.93, "repetition_penalty"
 torch.manual_seed(3)
 with torch.no_grad():
     out = model.generate(**inputs, max_new_tokens=12, do_sample=True, output_scores=True, output_logits=True, return_dict_in_generate=True, **settings)
+
+# %% [markdown]
+# `out.logits` holds what the model said at each step, `out.scores` what was left when the draw came.
 
 # %%
 start_length = inputs.input_ids.shape[1]
@@ -740,6 +810,9 @@ from IPython.display import HTML, display
 for setting in (Settings(), Settings(temperature=0.5), Settings(temperature=2.0, top_p=0.8)):
     display(HTML(f"<h4>temperature {setting.temperature}, top-p {setting.top_p}</h4>" + view_html(look(unsure, names, dessert_ids, setting, rows=6))))
 
+# %% [markdown]
+# The microscope is only a view of the functions above. One look from code, with a check of its numbers:
+
 # %%
 view = look(unsure, names, dessert_ids, Settings(temperature=0.7, top_k=5))
 print("tokens left:", view.kept, "- sum of what is left:", round(sum(row.exact for row in view.rows), 6))
@@ -763,6 +836,9 @@ def batch(prompt, n, temperature, max_new_tokens=12):
     log_probs = model(out).logits[:, -max_new_tokens - 1 : -1].log_softmax(-1).gather(-1, added[..., None])
     return added, float(-log_probs.mean() / torch.log(torch.tensor(2.0)))
 
+# %% [markdown]
+# **Predict:** at which temperature does the text surprise its own author most, and by what factor over the coolest?
+
 # %% tags=["device"]
 n = lab.size(smoke=8, small=16, standard=32, gpu=64)
 rows = []
@@ -776,6 +852,9 @@ surprises = [row[3] for row in rows]
 record("surprise in bits by temperature", {str(row[0]): round(row[3], 2) for row in rows})
 assert rows[0][2] <= rows[-1][2] and surprises[0] < surprises[2] < surprises[3]
 
+# %% [markdown]
+# As a picture:
+
 # %%
 figure, axes = new_figure("The hotter the draw, the more the text surprises its own model", height=3.0)
 axes.bar([str(row[0]) for row in rows], surprises, color=[BLUE, BLUE, BLUE, ORANGE])
@@ -783,7 +862,10 @@ axes.set(xlabel="temperature", ylabel="surprise (bits a token)")
 show(figure, "Bars of the mean surprise of sampled tokens at temperatures 0.2, 0.7, 1.0 and 1.5; each bar is higher than the one before, and the last, in orange, by far.")
 
 # %% [markdown]
-# At 1.5 the text is varied and mostly nonsense. Variety alone is no merit. What to choose, then?
+# At 1.5 the text is varied and mostly nonsense. Variety alone is no merit.
+
+# %% [markdown]
+# What to choose, then?
 #
 # | task | start with | because |
 # | --- | --- | --- |
@@ -792,8 +874,9 @@ show(figure, "Bars of the mean surprise of sampled tokens at temperatures 0.2, 0
 # | chat, write | T 0.7 to 1.0, top-p 0.9 to 0.95 | variety without the absurd tail |
 # | brainstorm | T 1.0 to 1.3, top-p 0.95, several samples | variety is the point; you pick |
 #
-# These are starting points from practice, not laws. Measure on your own task, with enough samples: lab 06 shows how.
-#
+# These are starting points from practice, not laws. Measure on your own task, with enough samples.
+
+# %% [markdown]
 # ## 16. What a sceptic would say
 #
 # - *"You compare with transformers alone."* Yes. Other servers apply other orders and count penalties otherwise. The order of
@@ -802,6 +885,9 @@ show(figure, "Bars of the mean surprise of sampled tokens at temperatures 0.2, 0
 #   on another. Where the model is sure, the settings matter less, and large models are sure more often.
 # - *"Greedy loops because the model is small."* Partly. Larger models loop later. It was seen in GPT-2 of 1.5 billion parameters,
 #   which is why top-p was invented (Holtzman et al. 2020).
+
+# %% [markdown]
+# ## Where you stand
 
 # %% tags=["device"]
 progress("02")

@@ -108,7 +108,13 @@ def _equal(got: Any, want: Any, atol: float) -> bool:
         return bool(torch.allclose(got.detach().double(), want.double(), atol=atol, rtol=1e-4, equal_nan=True))
     if isinstance(want, float):
         return isinstance(got, (int, float)) and abs(got - want) <= atol + 1e-4 * abs(want)
-    return type(got) is type(want) and got == want
+    if type(got) is not type(want):
+        return False
+    if isinstance(want, (list, tuple)):
+        return len(got) == len(want) and all(_equal(g, w, atol) for g, w in zip(got, want, strict=True))
+    if isinstance(want, dict):
+        return got.keys() == want.keys() and all(_equal(got[key], want[key], atol) for key in want)
+    return got == want
 
 
 def _kind(value: Any) -> str:
@@ -118,7 +124,7 @@ def _kind(value: Any) -> str:
 def _where(error: BaseException, function: Callable[..., Any]) -> str:
     """ "in line 3, `x = y`" for the deepest line of the learner's own function in a traceback."""
     file = inspect.getsourcefile(function) if inspect.isfunction(function) else None
-    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file and f.name == function.__name__]
     if not lines or not inspect.isfunction(function):
         return ""
     frame = lines[-1]
@@ -126,7 +132,7 @@ def _where(error: BaseException, function: Callable[..., Any]) -> str:
     return f" in line {number} of your function" + (f", `{frame.line}`" if frame.line else "")
 
 
-def _run(exercise: Exercise, function: Callable[..., Any], case: tuple[Any, ...], first: bool) -> Any:
+def _run(exercise: Exercise, function: Callable[..., Any], case: tuple[Any, ...]) -> Any:
     """Call the learner's function on one case and insist on a usable value."""
     import torch
 
@@ -163,9 +169,10 @@ def _run(exercise: Exercise, function: Callable[..., Any], case: tuple[Any, ...]
     return got
 
 
-def _same_on_all(exercise: Exercise, results: list[Any], function: Callable[..., Any]) -> bool:
+def _agrees(exercise: Exercise, results: list[Any], mistake: Callable[..., Any]) -> bool:
+    """Does a mistake give the learner's results, on every case that the learner's function got through?"""
     try:
-        theirs = [function(*copy.deepcopy(case)) for case in exercise.cases]
+        theirs = [mistake(*copy.deepcopy(case)) for case in exercise.cases[: len(results)]]
     except Exception:
         return False
     return all(_equal(got, mistaken, exercise.atol) for got, mistaken in zip(results, theirs, strict=True))
@@ -180,18 +187,24 @@ def judge(exercise: Exercise, function: Any) -> Verdict:
     except (TypeError, ValueError):
         names = ", ".join(inspect.signature(exercise.reference).parameters)
         return Verdict("wrong", f"Your function is called with ({names}) and does not take these arguments: keep the signature of the stub.")
-    try:
-        results = [_run(exercise, function, case, first=not number) for number, case in enumerate(exercise.cases)]
-    except _Open:
-        return Verdict("open", "not answered yet. The cells below use the reference for now.")
-    except _Wrong as wrong:
-        return Verdict("wrong", str(wrong))
-    for case, got in zip(exercise.cases, results, strict=True):
-        want = exercise.reference(*copy.deepcopy(case))
-        if not _equal(got, want, exercise.atol):
-            named = next((m.message for m in exercise.mistakes if _same_on_all(exercise, results, m.function)), None)
-            numbers = f"For {_call_text(exercise, case)} expected {brief(want)}, got {brief(got)}."
-            return Verdict("wrong", f"{numbers} {named}" if named else numbers)
+    results: list[Any] = []
+    missed: int | None = None
+    for number, case in enumerate(exercise.cases):
+        try:
+            results.append(_run(exercise, function, case))
+        except _Open:
+            return Verdict("open", "not answered yet. The cells below use the reference for now.")
+        except _Wrong as wrong:
+            if missed is None:
+                return Verdict("wrong", str(wrong))
+            break  # the numbers of an earlier, simpler case say more
+        if missed is None and not _equal(results[-1], exercise.reference(*copy.deepcopy(case)), exercise.atol):
+            missed = number
+    if missed is not None:
+        case = exercise.cases[missed]
+        numbers = f"For {_call_text(exercise, case)} expected {brief(exercise.reference(*copy.deepcopy(case)))}, got {brief(results[missed])}."
+        named = next((m.message for m in exercise.mistakes if _agrees(exercise, results, m.function)), None)
+        return Verdict("wrong", f"{numbers} {named}" if named else numbers)
     return Verdict("passed", f"right on all {len(exercise.cases)} cases.")
 
 
@@ -200,16 +213,20 @@ _LOOK = {"passed": ("#009E73", "passed"), "open": ("#E69F00", "open"), "wrong": 
 
 def show_verdict(id: str, title: str, verdict: Verdict) -> None:
     """Show a verdict as a card in a notebook, as a line elsewhere."""
+    from IPython import get_ipython
     from IPython.display import display
 
     colour, word = _LOOK[verdict.status]
-    nudge = f' Stuck? Run hint("{id}") in a new cell.' if verdict.status == "wrong" else ""
+    nudge = f' Stuck? Run hint("{id}") in a new cell.' if verdict.status == "wrong" and title != "Quiz" else ""
     plain = f"{id} {title}: {word}, {verdict.message}{nudge}"
     card = (
         f'<div role="status" style="border-left: 5px solid {colour}; padding: 4px 12px; margin: 4px 0;">'
         f"<b>{html.escape(id)} {html.escape(title)}: {word}.</b> {html.escape(verdict.message[0].upper() + verdict.message[1:] + nudge)}</div>"
     )
-    display({"text/html": card, "text/plain": plain}, raw=True)
+    if get_ipython() is None:
+        print(plain)
+    else:
+        display({"text/html": card, "text/plain": plain}, raw=True)
 
 
 def check(id: str, function: Any) -> Callable[..., Any]:

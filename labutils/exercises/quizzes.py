@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from labutils.errors import LabError
 from labutils.exercises import store
 from labutils.exercises.checking import Verdict, show_verdict
 from labutils.exercises.registry import Quiz, find_quiz
@@ -55,6 +56,8 @@ def quiz(id: str, choice: int | None = None) -> None:
     if choice is None:
         show_widget(widget(item), static(item), f"Quiz {item.id}. {item.question}")
         return
+    if not 1 <= choice <= len(item.options):
+        raise LabError(f"Quiz {item.id} has no option {choice}: choose 1 to {len(item.options)}.")
     verdict = judge(item, choice - 1)
     store.note(item.id, passed=verdict.status == "passed")
     show_verdict(item.id, "Quiz", verdict)

@@ -64,7 +64,10 @@ def _save(state: Progress) -> None:
 
 
 def _lock() -> FileLock:
-    path().parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"{path().parent} cannot be used ({error.strerror}): set LABS_HOME to a folder of yours.") from error
     return FileLock(path().with_suffix(".lock"))
 
 
@@ -105,7 +108,7 @@ def merge(file: Path) -> None:
         other = _parse(file)
     except FileNotFoundError:
         raise LabError(f"There is no file {file}: give one that `labs progress --export FILE` wrote.") from None
-    except (ValidationError, UnicodeDecodeError):
+    except (ValidationError, UnicodeDecodeError, OSError):
         raise LabError(f"{file} is not a progress file: give one that `labs progress --export FILE` wrote.") from None
     with _lock():
         state = load()

@@ -1,0 +1,123 @@
+"""A learner's hour, in short: open, run all, move a slider, answer wrongly, take a hint, answer rightly, restart."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from playwright.sync_api import Page, expect
+
+WRONG = """def softmax(logits, temperature=1.0):
+    e = (logits * temperature - (logits * temperature).max()).exp()
+    return e / e.sum()
+softmax = check("2.1", softmax)"""
+RIGHT = WRONG.replace("*", "/")
+
+
+def open_notebook(page: Page, lab, name: str) -> None:
+    page.goto(f"{lab.address}/lab/tree/labs/{name}?token=browser-test&reset")
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    expect(page.locator(".jp-NotebookPanel-toolbar")).to_contain_text("LLM Labs")
+    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+
+
+def command(page: Page, menu: str, item: str) -> None:
+    page.get_by_role("menuitem", name=menu, exact=True).click()
+    page.locator(".lm-Menu-item", has_text=re.compile(item)).first.click()
+
+
+def wait_until_idle(page: Page) -> None:
+    page.wait_for_function(
+        "() => document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status === 'idle'"
+        " && ![...document.querySelectorAll('.jp-InputPrompt')].some(p => p.textContent.includes('*'))",
+        timeout=420_000,
+    )
+
+
+def run_all(page: Page) -> None:
+    command(page, "Run", r"^Run All Cells$")
+    page.wait_for_timeout(1500)
+    wait_until_idle(page)
+
+
+def run_code(page: Page, code: str) -> None:
+    """Type code into a new cell at the end of the notebook and run it."""
+    page.locator(".jp-Notebook .jp-Cell").last.scroll_into_view_if_needed()
+    page.locator(".jp-Notebook-footer").click()
+    editor = page.locator(".jp-CodeCell .cm-content").last
+    editor.click()
+    page.keyboard.insert_text(code)
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_timeout(700)
+    wait_until_idle(page)
+
+
+def last_output(page: Page):
+    return page.locator(".jp-CodeCell", has=page.locator(".jp-OutputArea-output")).last.locator(".jp-OutputArea")
+
+
+def errors(page: Page) -> int:
+    return page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type="application/vnd.jupyter.error"]').count()
+
+
+def test_lab_00_runs_from_top_to_bottom(page, jupyterlab, pictures):
+    open_notebook(page, jupyterlab, "00_start_here.ipynb")
+    page.screenshot(path=pictures / "00_top.png")
+    run_all(page)
+    assert errors(page) == 0
+    quiz = page.locator(".widget-radio-box")
+    quiz.scroll_into_view_if_needed()
+    expect(quiz).to_be_visible()
+    quiz.locator("input").nth(1).check()
+    expect(page.locator(".jp-OutputArea", has=quiz).last).to_contain_text("Right.")
+    page.screenshot(path=pictures / "00_quiz.png")
+
+
+def test_lab_02_slider_check_hint_and_progress(page, jupyterlab, pictures):
+    open_notebook(page, jupyterlab, "02_generation_configuration.ipynb")
+    run_all(page)
+    assert errors(page) == 0
+
+    slider = page.locator(".widget-slider", has_text="4 top-k").locator(".noUi-handle, [role=slider]").first
+    slider.scroll_into_view_if_needed()
+    table = page.locator(".widget-html-content", has_text="tokens survive").first
+    before = table.inner_text()
+    page.screenshot(path=pictures / "02_microscope_before.png")
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(table).to_contain_text("3 of 49,152 tokens survive")
+    assert table.inner_text() != before
+    page.screenshot(path=pictures / "02_microscope_after.png")
+
+    run_code(page, WRONG)
+    expect(last_output(page)).to_contain_text("multiplied by the temperature")
+    expect(last_output(page)).to_contain_text('hint("2.1")')
+    page.screenshot(path=pictures / "02_wrong.png")
+    run_code(page, 'hint("2.1")')
+    expect(last_output(page)).to_contain_text("Hint 1 of 3")
+    run_code(page, RIGHT)
+    expect(last_output(page)).to_contain_text("passed")
+    page.screenshot(path=pictures / "02_right.png")
+
+    command(page, "Kernel", r"^Restart Kernel")
+    page.locator(".jp-Dialog button.jp-mod-accept").click()
+    page.wait_for_timeout(2000)
+    wait_until_idle(page)
+    run_code(page, 'from labutils import progress\nprogress("02")')
+    row = last_output(page).locator("tr", has_text="Softmax with a temperature")
+    expect(row).to_contain_text("passed")
+    page.screenshot(path=pictures / "02_progress.png")
+    kept = json.loads((jupyterlab.home / "progress.json").read_text())["exercises"]["2.1"]
+    assert kept == {"passed": True, "tries": 2, "hints": 1}
+
+
+def test_a_narrow_window_cuts_nothing_off(page, jupyterlab, pictures):
+    page.set_viewport_size({"width": 900, "height": 900})
+    open_notebook(page, jupyterlab, "02_generation_configuration.ipynb")
+    page.locator("text=The microscope").first.scroll_into_view_if_needed()
+    page.screenshot(path=pictures / "02_narrow.png")
+    wide = page.evaluate(
+        "() => [...document.querySelectorAll('.jp-RenderedMarkdown')].filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 2).length"
+    )
+    assert wide == 0

@@ -1,0 +1,114 @@
+"""`make report`: run every solution notebook unattended; write build/report/index.html and build/report/results.json."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import nbformat
+import typer
+from editions import ROOT, code_cells, sources, target, tidy
+from nbclient.exceptions import CellExecutionError
+from rich.console import Console
+from running import environment, execute, read, scratch_home
+
+from labutils import __version__, doctor, machine, plots, runtime
+
+REPORT = ROOT / "build" / "report"
+console = Console()
+
+
+def checks(notebook: nbformat.NotebookNode) -> dict[str, int]:
+    """How many checks a run notebook shows as passed, out of all."""
+    shown = [o.data.get("text/plain", "") for c in code_cells(notebook) for o in c.outputs if "data" in o]
+    verdicts = [text for text in shown if re.match(r"\d+\.\d+ .*: (passed|open|not yet),", text)]
+    return {"passed": sum(": passed," in text for text in verdicts), "total": len(verdicts)}
+
+
+def run_lab(source: Path) -> tuple[dict[str, Any], str]:
+    """Run one lab's solution notebook; what the report says of it, and its page as HTML."""
+    notebook = read(target(source, "solutions"))
+    with scratch_home() as home:
+        run = execute(notebook, ROOT / "labs", environment(home, runtime.profile()))
+        results = json.loads((home / "results" / f"{source.name[:2]}.json").read_text(encoding="utf-8"))
+    tidy(notebook)
+    entry = {
+        "seconds": round(run.seconds, 1),
+        "peak_rss_gib": round(machine.gib(run.peak_rss), 2),
+        "cells": len(run.cell_seconds),
+        "checks": checks(notebook),
+        "results": results,
+    }
+    return entry, page(notebook)
+
+
+def page(notebook: nbformat.NotebookNode) -> str:
+    """A notebook as a web page that stands alone."""
+    from nbconvert import HTMLExporter
+
+    return HTMLExporter(template_name="lab", embed_images=True).from_notebook_node(notebook)[0]
+
+
+def index(report: dict[str, Any]) -> str:
+    """The report's front page."""
+    rows = [
+        (name, lab["seconds"], lab["peak_rss_gib"], lab["cells"], f"{lab['checks']['passed']} of {lab['checks']['total']}")
+        for name, lab in report["labs"].items()
+    ]
+    measured = "".join(
+        f"<h2><a href='{name}.html'>{name}</a></h2>" + plots.table_html(("measured", "value"), [(k, v if isinstance(v, (int, float)) else str(v)) for k, v in lab["results"].items()])
+        for name, lab in report["labs"].items()
+    )
+    table = plots.table_html(("lab", "seconds", "peak memory (GiB)", "cells", "checks passed"), rows, "All labs")
+    facts = ", ".join(f"{key}: {value}" for key, value in report["machine"].items())
+    style = "body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}td,th{padding:.2em .8em;border-bottom:1px solid #ddd}table{border-collapse:collapse}"
+    return (
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>LLM Labs report</title><style>{style}</style>"
+        f"<h1>LLM Labs {report['release']}</h1><p>{facts}; profile: {report['profile']}.</p>{table}{measured}</html>"
+    )
+
+
+def machine_facts() -> dict[str, Any]:
+    """What the measurements were taken on."""
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cores": machine.cores(),
+        "memory_limit_gib": round(machine.gib(machine.memory_limit()), 1),
+        "gpu": gpu,
+        "gflops": round(doctor.gflops(), 1),
+    }
+
+
+def main(save: Annotated[bool, typer.Option("--save", help="Also keep the measured budgets in labs/budgets.json.")] = False) -> None:
+    """Run, measure, write."""
+    REPORT.mkdir(parents=True, exist_ok=True)
+    report: dict[str, Any] = {"release": __version__, "machine": machine_facts(), "profile": runtime.profile(), "labs": {}}
+    for source in sources():
+        console.print(f"{source.stem} ...")
+        try:
+            entry, html = run_lab(source)
+        except CellExecutionError as error:
+            sys.exit(f"{source.stem} failed: {error.ename}: {error.evalue}")
+        report["labs"][source.stem] = entry
+        (REPORT / f"{source.stem}.html").write_text(html, encoding="utf-8")
+        console.print(f"  {entry['seconds']:.0f} s, peak {entry['peak_rss_gib']:.2f} GiB, checks {entry['checks']['passed']} of {entry['checks']['total']}")
+    (REPORT / "results.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (REPORT / "index.html").write_text(index(report), encoding="utf-8")
+    console.print(f"Written: {REPORT / 'index.html'}")
+    if save:
+        budgets = {name: {key: lab[key] for key in ("seconds", "peak_rss_gib")} for name, lab in report["labs"].items()}
+        kept = {"gflops": report["machine"]["gflops"], "cores": report["machine"]["cores"], "labs": budgets}
+        doctor.BUDGETS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)
