@@ -28,7 +28,7 @@ from labutils.corpora import load_dialogues
 ROOT = Path(__file__).resolve().parent.parent
 PROMPT = "Summarize the following conversation.\n\n{dialogue}\n\nSummary:"
 METRICS = ("rouge1", "rouge2", "rougeL")
-SETTINGS = {"lora_rank": 16, "lora_alpha": 32, "learning_rate": 1e-3, "batch": 8, "micro_batch": 4, "epochs": 1, "seed": 0}
+SETTINGS = {"lora_rank": 16, "lora_alpha": 32, "learning_rate": 1e-3, "batch": 8, "epochs": 1, "seed": 0}
 MAX_NEW_TOKENS = 60
 DRAWS = 10_000
 SCORER = RougeScorer(list(METRICS), use_stemmer=True)
@@ -40,12 +40,19 @@ def batches(items: list[Any], size: int) -> list[list[Any]]:
 
 
 @torch.inference_mode()
-def generate(model: Any, tokenizer: Any, dialogues: list[str], size: int = 13) -> list[str]:
-    """Summaries by greedy decoding of at most MAX_NEW_TOKENS tokens, in batches of similar length."""
-    order = sorted(range(len(dialogues)), key=lambda i: len(dialogues[i]))
-    summaries = [""] * len(dialogues)
+def generate(model: Any, tokenizer: Any, dialogues: list[str], chat: bool = False, size: int = 13) -> list[str]:
+    """Summaries by greedy decoding of at most MAX_NEW_TOKENS tokens, in batches of similar length.
+
+    With `chat` the prompt is wrapped in the model's chat template, which an instruction-tuned model was trained on.
+    """
+    prompts = [PROMPT.format(dialogue=dialogue) for dialogue in dialogues]
+    if chat:
+        asked = [[{"role": "user", "content": prompt.removesuffix("\n\nSummary:")}] for prompt in prompts]
+        prompts = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    summaries = [""] * len(prompts)
     for group in batches(order, size):
-        inputs = tokenizer([PROMPT.format(dialogue=dialogues[i]) for i in group], return_tensors="pt", padding=True)
+        inputs = tokenizer([prompts[i] for i in group], return_tensors="pt", padding=True)
         inputs = inputs.to(model.device)
         output = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False, pad_token_id=tokenizer.pad_token_id)
         texts = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
@@ -54,30 +61,16 @@ def generate(model: Any, tokenizer: Any, dialogues: list[str], size: int = 13) -
     return summaries
 
 
-def loss_on_completions(model: Any, tokenizer: Any, rows: list[dict[str, str]]) -> tuple[torch.Tensor, int]:
-    """Summed cross-entropy (nats) over the summaries' tokens and the end token, and how many those are.
+def loss_on_summary(model: Any, tokenizer: Any, row: dict[str, str]) -> tuple[torch.Tensor, int]:
+    """Summed cross-entropy (nats) over the summary's tokens and the end token, and how many those are.
 
-    Sequences are padded on the left, so the summaries end together and logits are needed for the last positions alone: a vocabulary
-    of 49,152 makes logits the largest activation of a small model.
+    Logits are computed for those positions alone: with a vocabulary of 49,152 they would be the largest activation.
     """
-    prompts = [tokenizer(PROMPT.format(dialogue=row["dialogue"]))["input_ids"] for row in rows]
-    answers = [[*tokenizer(" " + row["summary"])["input_ids"], tokenizer.eos_token_id] for row in rows]
-    width = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
-    keep = max(map(len, answers))
-    ids = torch.full((len(rows), width), tokenizer.pad_token_id)  # (B, T)
-    mask = torch.zeros_like(ids)
-    labels = torch.full((len(rows), keep), -100)  # (B, keep)
-    for i, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        ids[i, width - len(prompt) - len(answer) :] = torch.tensor(prompt + answer)
-        mask[i, width - len(prompt) - len(answer) :] = 1
-        labels[i, keep - len(answer) :] = torch.tensor(answer)
-    ids, mask, labels = ids.to(model.device), mask.to(model.device), labels.to(model.device)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    logits = model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=keep + 1).logits[
-        :, :-1
-    ]  # (B, keep, V)
-    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
-    return loss, int((labels != -100).sum())
+    prompt = tokenizer(PROMPT.format(dialogue=row["dialogue"]))["input_ids"]
+    answer = [*tokenizer(" " + row["summary"])["input_ids"], tokenizer.eos_token_id]
+    ids = torch.tensor([prompt + answer], device=model.device)  # (1, T)
+    logits = model(input_ids=ids, logits_to_keep=len(answer) + 1).logits[0, :-1]  # (A, V)
+    return torch.nn.functional.cross_entropy(logits, ids[0, -len(answer) :], reduction="sum"), len(answer)
 
 
 def tune(model: Any, tokenizer: Any, rows: list[dict[str, str]]) -> tuple[Any, list[float]]:
@@ -100,16 +93,18 @@ def tune(model: Any, tokenizer: Any, rows: list[dict[str, str]]) -> tuple[Any, l
     )
     losses = []
     for number, step in enumerate(steps, 1):
-        total, count = 0.0, sum(len(tokenizer(" " + row["summary"])["input_ids"]) + 1 for row in step)
-        for group in batches(step, int(SETTINGS["micro_batch"])):
-            loss, _ = loss_on_completions(model, tokenizer, group)
-            (loss / count).backward()
-            total += float(loss.detach()) / count
+        total, count = 0.0, 0
+        for row in step:  # one at a time: no padding, and the activations of one dialogue in memory
+            loss, tokens = loss_on_summary(model, tokenizer, row)
+            loss.backward()
+            total, count = total + float(loss.detach()), count + tokens
+        for weight in weights:
+            weight.grad /= count
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append(total)
+        losses.append(total / count)
         if number % 10 == 0 or number == len(steps):
             print(f"  step {number} of {len(steps)}, loss {statistics.mean(losses[-10:]):.3f} nats per token", flush=True)
     return model.eval(), losses
@@ -161,8 +156,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Zero-shot against one epoch of LoRA on the course's dialogues.")
     parser.add_argument("--train", type=int, help="use the first N training dialogues (default: all)")
     parser.add_argument("--test", type=int, help="use the first N test dialogues (default: all)")
+    parser.add_argument("--threads", type=int, default=machine.cores(), help="CPU threads (default: one a core)")
     arguments = parser.parse_args()
-    torch.set_num_threads(machine.cores())
+    torch.set_num_threads(arguments.threads)
     runtime.seed_everything(int(SETTINGS["seed"]))
 
     data = load_dialogues()
@@ -174,6 +170,8 @@ def main() -> None:
     started = time.perf_counter()
     outputs = {"first two turns": [" ".join(d.split("\n")[:2]) for d in dialogues]}
     outputs["zero-shot"] = generate(model, tokenizer, dialogues)
+    if tokenizer.chat_template:
+        outputs["zero-shot, chat template"] = generate(model, tokenizer, dialogues, chat=True)
     print(f"Zero-shot on {len(test)} dialogues: {time.perf_counter() - started:.0f} s. One epoch on {len(train)}:", flush=True)
     trained = time.perf_counter()
     model, losses = tune(model, tokenizer, train)

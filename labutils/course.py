@@ -22,13 +22,20 @@ def show_map(lab: str) -> None:
     axes.axis("off")
     for number, (stage, lines) in enumerate(STAGES):
         here = number in PINS[lab]
-        box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": ORANGE if here else GREY, "linewidth": 3 if here else 1}
+        box = {
+            "boxstyle": "round,pad=0.4",
+            "facecolor": "white",
+            "edgecolor": ORANGE if here else GREY,
+            "linewidth": 3 if here else 1,
+        }
         axes.text(number + 0.45, 0.52, "\n".join(lines), ha="center", va="center", fontsize=9, bbox=box)
         axes.text(number + 0.45, 0.97, stage, ha="center", va="top", fontsize=10, fontweight="bold")
         pins = [name for name, places in PINS.items() if number in places]
         axes.text(number + 0.45, 0.02, "lab " + ", ".join(pins) if pins else "", ha="center", fontsize=9, color=BLUE)
         if number:
-            axes.annotate("", xy=(number + 0.02, 0.52), xytext=(number - 0.12, 0.52), arrowprops={"arrowstyle": "->", "color": GREY})
+            axes.annotate(
+                "", xy=(number + 0.02, 0.52), xytext=(number - 0.12, 0.52), arrowprops={"arrowstyle": "->", "color": GREY}
+            )
     stages = " and ".join(STAGES[n][0] for n in PINS[lab])
     show(
         figure,

@@ -226,7 +226,9 @@ def chi_square(counts: Tensor, probs: Tensor) -> tuple[float, float]:
     counts, probs = counts.double(), probs.double()
     expected = probs * counts.sum()
     if expected.min() < 5:
-        raise LabError(f"The smallest expected count is {expected.min():.2g}; the chi-square test needs at least 5: draw more, or merge rare tokens.")
+        raise LabError(
+            f"The smallest expected count is {expected.min():.2g}; the chi-square test needs at least 5: draw more, or merge rare tokens."
+        )
     statistic = ((counts - expected) ** 2 / expected).sum()
     freedom = torch.tensor((len(probs) - 1) / 2, dtype=torch.float64)
     return float(statistic), float(torch.special.gammaincc(freedom, statistic / 2))

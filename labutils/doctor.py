@@ -48,7 +48,9 @@ def environment() -> list[Finding]:
     wrong = runtime.wrong_kernel()
     findings = [
         Finding("Python", f"{version} at {sys.executable}", python_ok, "Use Python 3.10 to 3.13."),
-        Finding("Kernel", runtime.KERNEL if wrong is None else "not registered for this Python", wrong is None, "Run `labs setup`."),
+        Finding(
+            "Kernel", runtime.KERNEL if wrong is None else "not registered for this Python", wrong is None, "Run `labs setup`."
+        ),
         Finding("Cores", str(machine.cores())),
         Finding(
             "Memory limit",
@@ -56,7 +58,12 @@ def environment() -> list[Finding]:
             machine.gib(limit) >= 3.9,
             "The labs need a session of 4 GiB: ask for a larger one.",
         ),
-        Finding("Free disk", f"{free / machine.GB:.1f} GB at {runtime.home()}", free >= DISK_NEEDED, "Free 1 GB, or set LABS_HOME to another disk."),
+        Finding(
+            "Free disk",
+            f"{free / machine.GB:.1f} GB at {runtime.home()}",
+            free >= DISK_NEEDED,
+            "Free 1 GB, or set LABS_HOME to another disk.",
+        ),
         Finding("GPU", _gpu()),
         Finding("Profile", runtime.profile()),
     ]

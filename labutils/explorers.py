@@ -44,7 +44,9 @@ def visible(token: str) -> str:
     return token.replace(" ", "␣").replace("\n", "↵") or "(empty)"
 
 
-def look(logits: Tensor, names: Sequence[str], seen: Tensor, settings: Settings, rows: int = 12, draws: int = DRAWS, seed: int = 0) -> View:
+def look(
+    logits: Tensor, names: Sequence[str], seen: Tensor, settings: Settings, rows: int = 12, draws: int = DRAWS, seed: int = 0
+) -> View:
     """Put one logit vector under the microscope.
 
     Args:
@@ -96,7 +98,9 @@ def view_html(view: View) -> str:
             f'<td style="text-align: left; min-width: 230px;">{bar(row.exact, BLUE)}{bar(row.sampled, ORANGE)}</td>'
             f'<td style="text-align: left;">{row.fate}</td></tr>'
         )
-    head = "".join(f'<th scope="col" style="text-align: left;">{name}</th>' for name in ("token", "model", "exact", "sampled", "", ""))
+    head = "".join(
+        f'<th scope="col" style="text-align: left;">{name}</th>' for name in ("token", "model", "exact", "sampled", "", "")
+    )
     return f'<p aria-live="polite"><b>{summary(view)}</b></p><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
 
 
@@ -123,7 +127,9 @@ def microscope_widget(logits: Tensor, names: Sequence[str], seen: Tensor, start:
     def slider(label: str, value: float, low: float, high: float, step: float) -> Any:
         kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
         layout, style = widgets.Layout(width="430px"), {"description_width": "170px"}
-        return kind(value=value, min=low, max=high, step=step, description=label, layout=layout, style=style, continuous_update=True)
+        return kind(
+            value=value, min=low, max=high, step=step, description=label, layout=layout, style=style, continuous_update=True
+        )
 
     sliders = {
         "repetition": slider("1 repetition penalty", start.repetition, 1.0, 2.0, 0.05),

@@ -27,7 +27,7 @@ def convert_gguf(folder: Path, name: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name, local_files_only=True)
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32, local_files_only=True)
     # The weights are plain float32 now; with the quantization mark still on, save_pretrained refuses them.
-    model.hf_quantizer = None
+    vars(model)["hf_quantizer"] = None
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.save_pretrained(folder)
@@ -43,7 +43,9 @@ def _own_model(name: str) -> tuple[str, bool]:
             raise AssetError(f"LABS_MODEL={name}: the folder has no config.json, so it is not a saved transformers model.")
         return str(folder), True
     if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
-        raise AssetError(f"LABS_MODEL={name}: there is no such folder; give a folder saved with save_pretrained, or a hub id such as google/flan-t5-base.")
+        raise AssetError(
+            f"LABS_MODEL={name}: there is no such folder; give a folder saved with save_pretrained, or a hub id such as google/flan-t5-base."
+        )
     return name, False
 
 
@@ -79,11 +81,17 @@ def load_model(dtype: Any = None) -> tuple[Any, Any]:
             kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
             tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
             with guard("Loading the model", 0.7 if not own else 0.0):
-                model = kind.from_pretrained(source, dtype=dtype or torch.float32, local_files_only=local)
+                model: Any = kind.from_pretrained(source, dtype=dtype or torch.float32, local_files_only=local)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         if not own:
-            raise AssetError(f"The model in {source} cannot be read ({type(error).__name__}): run `labs fetch --deep`.") from error
-        reason = "the folder does not hold a model that transformers can load" if local else "not a local folder, and the hub did not deliver it"
+            raise AssetError(
+                f"The model in {source} cannot be read ({type(error).__name__}): run `labs fetch --deep`."
+            ) from error
+        reason = (
+            "the folder does not hold a model that transformers can load"
+            if local
+            else "not a local folder, and the hub did not deliver it"
+        )
         raise AssetError(f"LABS_MODEL={own}: {reason}; unset LABS_MODEL to use the course's model.") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token

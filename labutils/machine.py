@@ -129,7 +129,7 @@ def peak_rss(pid: int | None = None) -> int:
             return int(line.split()[1]) * 1024
     info = process.memory_info()
     if hasattr(info, "peak_wset"):  # Windows
-        return int(info.peak_wset)
+        return int(info.peak_wset)  # type: ignore[attr-defined]
     if process.pid == os.getpid():
         import resource
 

@@ -30,7 +30,9 @@ def new_figure(title: str, width: float = 7.5, height: float = 3.4, columns: int
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context({"axes.prop_cycle": cycler(color=PALETTE), "axes.spines.top": False, "axes.spines.right": False, "font.size": 10}):
+    with rc_context(
+        {"axes.prop_cycle": cycler(color=PALETTE), "axes.spines.top": False, "axes.spines.right": False, "font.size": 10}
+    ):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots(1, columns)
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)

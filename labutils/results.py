@@ -59,7 +59,9 @@ def record(name: str, value: float | int | str | bool | list | dict) -> None:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
-        raise LabError(f"The result {name!r} is {value!r}: only finite numbers, texts, and lists and dicts of them are recorded.") from None
+        raise LabError(
+            f"The result {name!r} is {value!r}: only finite numbers, texts, and lists and dicts of them are recorded."
+        ) from None
     results = read(_lab)
     results[name] = value
     write_atomically(_path(_lab), json.dumps(results, indent=1, ensure_ascii=False) + "\n")

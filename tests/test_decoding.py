@@ -51,7 +51,10 @@ def test_top_p_equals_the_library_and_keeps_at_least_p(seed, p):
     assert kept.sum() - kept.min() < p  # the smallest such set: without its last token it would not do
 
 
-@pytest.mark.parametrize("function", [lambda z: decoding.top_k_filter(z, 0), lambda z: decoding.top_p_filter(z, 0.0), lambda z: decoding.top_p_filter(z, 1.1)])
+@pytest.mark.parametrize(
+    "function",
+    [lambda z: decoding.top_k_filter(z, 0), lambda z: decoding.top_p_filter(z, 0.0), lambda z: decoding.top_p_filter(z, 1.1)],
+)
 def test_a_filter_that_would_keep_nothing_is_refused(function):
     with pytest.raises(LabError):
         function(vector(0))
@@ -108,7 +111,10 @@ def test_chi_square_refuses_expectations_below_five():
 def test_chi_square_p_values_are_even_under_the_true_distribution():
     generator = torch.Generator().manual_seed(0)
     probs = torch.tensor([0.5, 0.3, 0.2])
-    ps = [decoding.chi_square(torch.multinomial(probs, 500, replacement=True, generator=generator).bincount(minlength=3), probs)[1] for _ in range(400)]
+    ps = [
+        decoding.chi_square(torch.multinomial(probs, 500, replacement=True, generator=generator).bincount(minlength=3), probs)[1]
+        for _ in range(400)
+    ]
     # 400 even draws: the share below 0.1 has a standard deviation of 0.015.
     assert abs(sum(p < 0.1 for p in ps) / 400 - 0.1) < 0.06
 

@@ -193,6 +193,14 @@ def test_an_untouched_notebook_is_not_kept_aside(tmp_path, good):
     assert path.exists() and not list(tmp_path.glob("*.mine-*"))
 
 
+def test_the_readme_shows_the_labs_with_their_measured_budgets():
+    import report
+
+    readme = report.README.read_text(encoding="utf-8")
+    assert readme == report.with_labs(readme)
+    assert all(source.stem in readme for source in SOURCES)
+
+
 def test_the_tools_import_without_running_anything():
     for name in ("report", "validate", "running", "sandbox", "lock"):
         if name == "sandbox" and sys.platform == "win32":

@@ -52,7 +52,11 @@ TYPED = [
     ("2.1", "def f(logits, temperature=1.0):\n return (logits / temperature).softmax(0).tolist()", "tensor"),
     ("2.2", "def f(probs, u):\n return probs.argmax().item()", "greedy"),
     ("2.2", "def f(probs, u):\n return torch.searchsorted(probs.cumsum(0), u)", "int"),
-    ("2.3", "def f(logits, k):\n out = torch.zeros_like(logits)\n i = logits.topk(k).indices\n out[i] = logits[i]\n return out", "minus infinity"),
+    (
+        "2.3",
+        "def f(logits, k):\n out = torch.zeros_like(logits)\n i = logits.topk(k).indices\n out[i] = logits[i]\n return out",
+        "minus infinity",
+    ),
     ("2.3", "def f(logits, k):\n return logits.topk(k).values", "shape"),
     ("2.3", "def f(logits, k):\n logits[logits < logits.topk(k).values[-1]] = -torch.inf\n return logits", "in place"),
     (
@@ -61,7 +65,11 @@ TYPED = [
         " out[o[m > p]] = -torch.inf\n return out",
         "crosses p",
     ),
-    ("2.5", "def f(logits, counts, frequency, presence):\n return logits + frequency * counts + presence * counts.clamp(max=1)", "sign"),
+    (
+        "2.5",
+        "def f(logits, counts, frequency, presence):\n return logits + frequency * counts + presence * counts.clamp(max=1)",
+        "sign",
+    ),
     ("2.6", "def f(logits, ids, penalty):\n out = logits.clone()\n out[ids] /= penalty\n return out", "negative"),
     ("2.7", "def f(text, stops):\n return text.split(stops[0])[0]", "earliest"),
     (

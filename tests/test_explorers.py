@@ -56,4 +56,4 @@ def test_labels_have_room_and_follow_the_real_order():
 
 def test_the_table_escapes_token_texts():
     html = explorers.view_html(explorers.look(LOGITS, ["<b>", "b", "c", "d", "e"], SEEN, Settings()))
-    assert "&lt;b&gt;" in html and "<th scope=\"row\" style=\"text-align: left; font-family: monospace;\"><b>" not in html
+    assert "&lt;b&gt;" in html and '<th scope="row" style="text-align: left; font-family: monospace;"><b>' not in html

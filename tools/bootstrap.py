@@ -43,7 +43,9 @@ def check_python():
             )
         )
     if sys.platform == "darwin" and platform.machine() == "x86_64":
-        raise SetupError("PyTorch has no packages for Intel Macs any more: use the course on Linux, Windows or an Apple-silicon Mac.")
+        raise SetupError(
+            "PyTorch has no packages for Intel Macs any more: use the course on Linux, Windows or an Apple-silicon Mac."
+        )
 
 
 def wanted(torch, dev):
@@ -87,32 +89,40 @@ def install_torch(flavour):
     """Install the locked torch. On Linux its plain name brings CUDA; the CPU build has an index of its own."""
     version = locked_torch()
     if flavour == "cpu" and sys.platform == "linux":
-        probe = [str(PYTHON), "-m", "pip", "-q", "install", "--no-input", "torch=={}+cpu".format(version)]
+        probe = [str(PYTHON), "-m", "pip", "-q", "install", "--no-input", f"torch=={version}+cpu"]
         if subprocess.call(probe, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
             return  # found where this machine's pip is set to look (a mirror, a folder of wheels)
-        pip("torch=={}+cpu".format(version), "--index-url", TORCH_CPU_INDEX)
+        pip(f"torch=={version}+cpu", "--index-url", TORCH_CPU_INDEX)
     else:
-        pip("torch=={}".format(version))
+        pip(f"torch=={version}")
 
 
 def install(torch, dev):
     """Create or complete the environment."""
     free = shutil.disk_usage(str(ROOT)).free / 1e9
     if free < DISK_GB[torch]:
-        raise SetupError("Set-up needs {:.0f} GB of free disk here and finds {:.1f} GB: free some space and run it again.".format(DISK_GB[torch], free))
+        raise SetupError(
+            f"Set-up needs {DISK_GB[torch]:.0f} GB of free disk here and finds {free:.1f} GB: free some space and run it again."
+        )
     print(
-        "Setting up LLM Labs in {}\n  cost: about {} MB of packages and 180 MB of models to download, {:.0f} GB of disk,\n"
-        "  3 to 10 minutes by the network. Nothing is installed outside .venv and the cache folder.".format(VENV, DOWNLOAD_MB[torch], DISK_GB[torch]),
+        f"Setting up LLM Labs in {VENV}\n  cost: about {DOWNLOAD_MB[torch]} MB of packages and 180 MB of models to download, {DISK_GB[torch]:.0f} GB of disk,\n"
+        "  3 to 10 minutes by the network. Nothing is installed outside .venv and the cache folder.",
         flush=True,
     )
     print("[1/4] Python {}.{} environment".format(*sys.version_info[:2]), flush=True)
     before = installed()
-    if before.get("python") != "{}.{}".format(*sys.version_info[:2]) or before.get("root") != str(ROOT) or before.get("torch", torch) != torch:
+    if (
+        before.get("python") != "{}.{}".format(*sys.version_info[:2])
+        or before.get("root") != str(ROOT)
+        or before.get("torch", torch) != torch
+    ):
         try:
             venv.create(str(VENV), with_pip=True, clear=VENV.exists())
         except subprocess.CalledProcessError:
-            raise SetupError("Python's venv could not be made: on Debian or Ubuntu install the package python3-venv, then run this again.")
-    print("[2/4] PyTorch {} for {}".format(locked_torch(), torch.upper()), flush=True)
+            raise SetupError(
+                "Python's venv could not be made: on Debian or Ubuntu install the package python3-venv, then run this again."
+            ) from None
+    print(f"[2/4] PyTorch {locked_torch()} for {torch.upper()}", flush=True)
     install_torch(torch)
     print("[3/4] the locked packages and labutils", flush=True)
     locks = ["-r", "requirements.lock"] + (["-r", "requirements-dev.lock"] if dev else [])
@@ -137,11 +147,14 @@ def main():
             # An environment that has the developer's tools keeps them in step.
             install(want["torch"], options.dev or "requirements-dev.lock" in have)
             print("[4/4] the models and the kernel", flush=True)
-        run((PYTHON, "-m", "labutils.cli", "setup"), "Set-up stopped at the models: do what the line above says and run the same command again.")
+        run(
+            (PYTHON, "-m", "labutils.cli", "setup"),
+            "Set-up stopped at the models: do what the line above says and run the same command again.",
+        )
         if fresh:
-            print("Ready after {:.1f} minutes.".format((time.time() - start) / 60), flush=True)
+            print(f"Ready after {(time.time() - start) / 60:.1f} minutes.", flush=True)
     except SetupError as error:
-        sys.exit("set-up: {}".format(error))
+        sys.exit(f"set-up: {error}")
     except KeyboardInterrupt:
         sys.exit("\nset-up: stopped. Run the same command again; it goes on where it stopped.")
 

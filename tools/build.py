@@ -27,7 +27,9 @@ def fresh(source: Path, edition: str) -> bool:
     if not path.exists():
         return False
     have, want = read(path), make(source, edition)
-    same = [(c.id, c.cell_type, c.source, c.metadata) for c in have.cells] == [(c.id, c.cell_type, c.source, c.metadata) for c in want.cells]
+    same = [(c.id, c.cell_type, c.source, c.metadata) for c in have.cells] == [
+        (c.id, c.cell_type, c.source, c.metadata) for c in want.cells
+    ]
     return same and have.metadata == want.metadata and not list(complaints(have, edition))
 
 
@@ -50,7 +52,9 @@ def build(source: Path, edition: str) -> bool:
         try:
             run = execute(notebook, ROOT / "labs", environment(home, "standard"))
         except CellExecutionError as error:
-            console.print(f"{path.relative_to(ROOT)} was not written: {error.ename}: {error.evalue}", style="red", highlight=False)
+            console.print(
+                f"{path.relative_to(ROOT)} was not written: {error.ename}: {error.evalue}", style="red", highlight=False
+            )
             console.print(str(error)[-3000:], markup=False, highlight=False)
             return False
     tidy(notebook)

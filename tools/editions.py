@@ -171,7 +171,9 @@ def _exercise_complaints(cells: list[NotebookNode], edition: str) -> Iterator[st
         # The lines that make the answer: long enough to be no coincidence, and not in the stub.
         stub = answer.get("stub", "")
         telling = [line for line in body if len(line) > 25 and line not in stub and not line.startswith(("#", '"', "def "))]
-        if any("solution" in tags(cell) and str(cell.metadata.get("exercise")) == id for cell in cells) or any(line in everything for line in telling):
+        if any("solution" in tags(cell) and str(cell.metadata.get("exercise")) == id for cell in cells) or any(
+            line in everything for line in telling
+        ):
             yield f"the solution of exercise {id} leaks into the learner's notebook"
 
 

@@ -16,6 +16,7 @@ class Memory:
     """Watches each notebook from its first cell to its last."""
 
     def __init__(self) -> None:
+        """Nothing seen yet."""
         self.began: dict[str, float] = {}
         self.lines: list[str] = []
 
@@ -29,7 +30,10 @@ class Memory:
         if pid:
             item.parent.peak_gib = machine.gib(machine.peak_rss(pid))
             if item.parent.peak_gib > BUDGET_GIB:
-                pytest.fail(f"the kernel's resident memory reached {item.parent.peak_gib:.2f} GiB; the budget is {BUDGET_GIB} GiB", pytrace=False)
+                pytest.fail(
+                    f"the kernel's resident memory reached {item.parent.peak_gib:.2f} GiB; the budget is {BUDGET_GIB} GiB",
+                    pytrace=False,
+                )
         return result
 
     def pytest_runtest_teardown(self, item: Any, nextitem: Any) -> None:

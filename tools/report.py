@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import nbformat
 import typer
-from editions import ROOT, code_cells, sources, target, tidy
+from editions import ROOT, answers, code_cells, sources, target, tidy
 from nbclient.exceptions import CellExecutionError
 from rich.console import Console
 from running import environment, execute, read, scratch_home
@@ -19,6 +19,8 @@ from running import environment, execute, read, scratch_home
 from labutils import __version__, doctor, machine, plots, runtime
 
 REPORT = ROOT / "build" / "report"
+README = ROOT / "README.md"
+BLOCK = re.compile(r"(?<=<!-- labs: written by tools/report.py --save -->\n).*?(?=<!-- /labs -->)", re.DOTALL)
 console = Console()
 
 
@@ -60,7 +62,10 @@ def index(report: dict[str, Any]) -> str:
         for name, lab in report["labs"].items()
     ]
     measured = "".join(
-        f"<h2><a href='{name}.html'>{name}</a></h2>" + plots.table_html(("measured", "value"), [(k, v if isinstance(v, (int, float)) else str(v)) for k, v in lab["results"].items()])
+        f"<h2><a href='{name}.html'>{name}</a></h2>"
+        + plots.table_html(
+            ("measured", "value"), [(k, v if isinstance(v, (int, float)) else str(v)) for k, v in lab["results"].items()]
+        )
         for name, lab in report["labs"].items()
     )
     table = plots.table_html(("lab", "seconds", "peak memory (GiB)", "cells", "checks passed"), rows, "All labs")
@@ -70,6 +75,29 @@ def index(report: dict[str, Any]) -> str:
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>LLM Labs report</title><style>{style}</style>"
         f"<h1>LLM Labs {report['release']}</h1><p>{facts}; profile: {report['profile']}.</p>{table}{measured}</html>"
     )
+
+
+def labs_table() -> str:
+    """The README's table of labs, from the sources' titles and the measured budgets."""
+    measured = doctor.budgets()
+    lines = ["| lab | exercises | minutes | peak memory |", "| --- | --- | --- | --- |"]
+    for source in sources():
+        title = re.search(r"^# # (.*)$", source.read_text(encoding="utf-8"), re.MULTILINE)
+        budget = measured["labs"][source.stem]
+        count = len([id for id in answers() if id.split(".")[0] == str(int(source.name[:2]))])
+        name = title[1] if title else source.stem
+        lines.append(
+            f"| [{name}](labs/{source.stem}.ipynb) | {count} | {budget['seconds'] / 60:.1f} | {budget['peak_rss_gib']:.1f} GiB |"
+        )
+    note = (
+        f"Minutes to run all cells unattended, measured on {measured['cores']} cores without a GPU; your own time comes on top."
+    )
+    return "\n".join([*lines, "", note, ""])
+
+
+def with_labs(readme: str) -> str:
+    """The README with its table of labs brought up to date."""
+    return BLOCK.sub(lambda _: labs_table(), readme)
 
 
 def machine_facts() -> dict[str, Any]:
@@ -88,7 +116,9 @@ def machine_facts() -> dict[str, Any]:
     }
 
 
-def main(save: Annotated[bool, typer.Option("--save", help="Also keep the measured budgets in labs/budgets.json.")] = False) -> None:
+def main(
+    save: Annotated[bool, typer.Option("--save", help="Also keep the measured budgets in labs/budgets.json.")] = False,
+) -> None:
     """Run, measure, write."""
     REPORT.mkdir(parents=True, exist_ok=True)
     report: dict[str, Any] = {"release": __version__, "machine": machine_facts(), "profile": runtime.profile(), "labs": {}}
@@ -100,7 +130,9 @@ def main(save: Annotated[bool, typer.Option("--save", help="Also keep the measur
             sys.exit(f"{source.stem} failed: {error.ename}: {error.evalue}")
         report["labs"][source.stem] = entry
         (REPORT / f"{source.stem}.html").write_text(html, encoding="utf-8")
-        console.print(f"  {entry['seconds']:.0f} s, peak {entry['peak_rss_gib']:.2f} GiB, checks {entry['checks']['passed']} of {entry['checks']['total']}")
+        console.print(
+            f"  {entry['seconds']:.0f} s, peak {entry['peak_rss_gib']:.2f} GiB, checks {entry['checks']['passed']} of {entry['checks']['total']}"
+        )
     (REPORT / "results.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (REPORT / "index.html").write_text(index(report), encoding="utf-8")
     console.print(f"Written: {REPORT / 'index.html'}")
@@ -108,6 +140,7 @@ def main(save: Annotated[bool, typer.Option("--save", help="Also keep the measur
         budgets = {name: {key: lab[key] for key in ("seconds", "peak_rss_gib")} for name, lab in report["labs"].items()}
         kept = {"gflops": report["machine"]["gflops"], "cores": report["machine"]["cores"], "labs": budgets}
         doctor.BUDGETS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        README.write_text(with_labs(README.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,9 @@ def execute(notebook: NotebookNode, folder: Path, variables: dict[str, str], tim
     """
     run = Run()
     began: dict[int, float] = {}
-    client = NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(folder)}}, coalesce_streams=True, store_widget_state=False)
+    client = NotebookClient(
+        notebook, timeout=timeout, resources={"metadata": {"path": str(folder)}}, coalesce_streams=True, store_widget_state=False
+    )
 
     def started(cell: Any, cell_index: int) -> None:
         began[cell_index] = time.perf_counter()

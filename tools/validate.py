@@ -20,7 +20,18 @@ def nbval(folder: Path, profile: str, sandbox: bool) -> int:
         print(f"{folder} holds no notebooks: run `make build`.")
         return 1
     mode = "--nbval" if folder.name == "solutions" else "--nbval-lax"
-    command = [sys.executable, "-m", "pytest", "-q", mode, "--nbval-cell-timeout=1200", "-p", "nbval_memory", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        mode,
+        "--nbval-cell-timeout=1200",
+        "-p",
+        "nbval_memory",
+        "-p",
+        "no:cacheprovider",
+    ]
     command += ["--rootdir", str(ROOT), "-o", "addopts=", *map(str, notebooks)]
     if sandbox:
         command = [sys.executable, str(ROOT / "tools" / "sandbox.py"), "--memory-gib", "4", "--", *command]

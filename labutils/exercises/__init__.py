@@ -2,7 +2,7 @@
 
 from labutils.exercises.checking import check
 from labutils.exercises.hints import hint
-from labutils.exercises.store import show_progress as progress
 from labutils.exercises.quizzes import quiz
+from labutils.exercises.store import show_progress as progress
 
 __all__ = ["check", "hint", "progress", "quiz"]

@@ -142,7 +142,9 @@ def _run(exercise: Exercise, function: Callable[..., Any], case: tuple[Any, ...]
         with _time_limit(LIMIT_SECONDS):
             got = function(*given)
     except _Timeout:
-        raise _Wrong(f"For {call} your function was still running after {LIMIT_SECONDS:g} s: is there a loop that never ends?") from None
+        raise _Wrong(
+            f"For {call} your function was still running after {LIMIT_SECONDS:g} s: is there a loop that never ends?"
+        ) from None
     except NotImplementedError:
         raise _Open from None
     except Exception as error:
@@ -158,14 +160,18 @@ def _run(exercise: Exercise, function: Callable[..., Any], case: tuple[Any, ...]
         if got.shape != want.shape:
             raise _Wrong(f"For {call} your result has the shape {tuple(got.shape)}; {tuple(want.shape)} is expected.")
         if torch.isnan(got).any() and not torch.isnan(want).any():
-            raise _Wrong(f"For {call} your result holds NaN (not a number): {brief(got)}. Is there an inf - inf, 0 / 0 or inf * 0?")
+            raise _Wrong(
+                f"For {call} your result holds NaN (not a number): {brief(got)}. Is there an inf - inf, 0 / 0 or inf * 0?"
+            )
     elif isinstance(want, float):
         if isinstance(got, bool) or not isinstance(got, (int, float)):
             raise _Wrong(f"Your function returned {_kind(got)}; a number is expected (`.item()` makes one of a tensor).")
     elif type(got) is not type(want):
         raise _Wrong(f"Your function returned {_kind(got)}; {_kind(want)} is expected.")
     if not all(_equal(after, before, 0.0) for after, before in zip(given, case, strict=True)):
-        raise _Wrong("Your result was computed by changing the input in place; work on a copy, because later cells use the input again.")
+        raise _Wrong(
+            "Your result was computed by changing the input in place; work on a copy, because later cells use the input again."
+        )
     return got
 
 
@@ -181,12 +187,16 @@ def _agrees(exercise: Exercise, results: list[Any], mistake: Callable[..., Any])
 def judge(exercise: Exercise, function: Any) -> Verdict:
     """Judge an answer without showing or noting anything."""
     if not callable(function):
-        return Verdict("wrong", f"{brief(function)} is not a function: pass the function itself, without parentheses and arguments.")
+        return Verdict(
+            "wrong", f"{brief(function)} is not a function: pass the function itself, without parentheses and arguments."
+        )
     try:
         inspect.signature(function).bind(*exercise.cases[0])
     except (TypeError, ValueError):
         names = ", ".join(inspect.signature(exercise.reference).parameters)
-        return Verdict("wrong", f"Your function is called with ({names}) and does not take these arguments: keep the signature of the stub.")
+        return Verdict(
+            "wrong", f"Your function is called with ({names}) and does not take these arguments: keep the signature of the stub."
+        )
     results: list[Any] = []
     missed: int | None = None
     for number, case in enumerate(exercise.cases):

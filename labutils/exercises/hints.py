@@ -20,4 +20,8 @@ def hint(id: str) -> None:
     number = min(store.load().get(exercise.id).hints, 2)
     texts = (*exercise.hints, f"```python\n{answer(exercise.id)['solution']}\n```")
     store.note(exercise.id, hints=number + 1)
-    display(Markdown(f"**Hint {number + 1} of 3 for {exercise.id}, {NAMES[number]}.** {'' if number < 2 else chr(10) * 2}{texts[number]}"))
+    display(
+        Markdown(
+            f"**Hint {number + 1} of 3 for {exercise.id}, {NAMES[number]}.** {'' if number < 2 else chr(10) * 2}{texts[number]}"
+        )
+    )

@@ -19,7 +19,9 @@ EXERCISES = (
         mistakes=(
             Mistake("That is GiB (2**30 bytes); GB means 10**9 bytes.", lambda n, b: n * b / 2**30),
             Mistake("That is in bytes: divide by 10**9 for GB.", lambda n, b: float(n * b)),
-            Mistake("You divided by the bytes of a parameter; each parameter takes that many, so multiply.", lambda n, b: n / b / 1e9),
+            Mistake(
+                "You divided by the bytes of a parameter; each parameter takes that many, so multiply.", lambda n, b: n / b / 1e9
+            ),
         ),
         hints=(
             "Each parameter takes `bytes_per_parameter` bytes. How many bytes do all of them take?",
@@ -32,7 +34,12 @@ QUIZZES = (
     Quiz(
         id="0.a",
         question="Your summaries come out too long and in the wrong style. What do you try first?",
-        options=("Pretrain a model of your own", "Change the prompt", "Fine-tune on a thousand examples", "Collect human feedback"),
+        options=(
+            "Pretrain a model of your own",
+            "Change the prompt",
+            "Fine-tune on a thousand examples",
+            "Collect human feedback",
+        ),
         right=1,
         why=(
             "Pretraining costs the most by far and is the last resort: start from a model that exists.",

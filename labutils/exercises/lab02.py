@@ -94,8 +94,13 @@ def _exercises() -> tuple[Exercise, ...]:
             cases=((plain, 1.0), (plain, 2.0), (cake, 0.5), (huge, 1.0)),
             mistakes=(
                 Mistake("It looks as if you multiplied by the temperature: divide by it.", lambda z, t: decoding.softmax(z * t)),
-                Mistake("It looks as if the temperature came after the exponential: divide the logits, then take exp.", lambda z, t: (decoding.softmax(z) / t)),
-                Mistake("The exponentials are right but not divided by their sum yet.", lambda z, t: ((z / t) - (z / t).max()).exp()),
+                Mistake(
+                    "It looks as if the temperature came after the exponential: divide the logits, then take exp.",
+                    lambda z, t: decoding.softmax(z) / t,
+                ),
+                Mistake(
+                    "The exponentials are right but not divided by their sum yet.", lambda z, t: ((z / t) - (z / t).max()).exp()
+                ),
                 Mistake("The temperature is never used.", lambda z, t: decoding.softmax(z)),
             ),
             hints=(
@@ -109,10 +114,22 @@ def _exercises() -> tuple[Exercise, ...]:
             reference=decoding.draw,
             cases=((bowls, 0.1), (bowls, 0.2), (bowls, 0.65), (bowls, 0.999), (words, 0.05), (words, 0.29), (words, 0.31)),
             mistakes=(
-                Mistake("It always returns the most probable token: that is greedy decoding, whatever u is.", lambda p, u: int(p.argmax())),
-                Mistake("It picks every token equally often: u has to be compared with the running sum of the probabilities.", lambda p, u: int(u * len(p))),
-                Mistake("It is one token too early: you want the first running sum that exceeds u, not the last one below it.", _draw_largest_sum_below),
-                Mistake("It compares u with each probability instead of with their running sum (`cumsum`).", lambda p, u: int((p > u).double().argmax())),
+                Mistake(
+                    "It always returns the most probable token: that is greedy decoding, whatever u is.",
+                    lambda p, u: int(p.argmax()),
+                ),
+                Mistake(
+                    "It picks every token equally often: u has to be compared with the running sum of the probabilities.",
+                    lambda p, u: int(u * len(p)),
+                ),
+                Mistake(
+                    "It is one token too early: you want the first running sum that exceeds u, not the last one below it.",
+                    _draw_largest_sum_below,
+                ),
+                Mistake(
+                    "It compares u with each probability instead of with their running sum (`cumsum`).",
+                    lambda p, u: int((p > u).double().argmax()),
+                ),
             ),
             hints=(
                 "Lay the probabilities end to end on a line from 0 to 1. In which piece does u fall?",
@@ -128,8 +145,14 @@ def _exercises() -> tuple[Exercise, ...]:
                 Mistake("It keeps the k smallest: sort the other way.", lambda z, k: _keep(z, _rank(-z) < k)),
                 Mistake("It keeps one token too few.", lambda z, k: _keep(z, _rank(z) < k - 1)),
                 Mistake("It keeps one token too many.", lambda z, k: _keep(z, _rank(z) < k + 1)),
-                Mistake("Removed logits are set to 0, which is a respectable logit: use minus infinity, whose exponential is 0.", lambda z, k: z.masked_fill(_rank(z) >= k, 0.0)),
-                Mistake("It keeps the first k places instead of the k largest logits.", lambda z, k: _keep(z, _ids(*range(len(z))) < k)),
+                Mistake(
+                    "Removed logits are set to 0, which is a respectable logit: use minus infinity, whose exponential is 0.",
+                    lambda z, k: z.masked_fill(_rank(z) >= k, 0.0),
+                ),
+                Mistake(
+                    "It keeps the first k places instead of the k largest logits.",
+                    lambda z, k: _keep(z, _ids(*range(len(z))) < k),
+                ),
             ),
             hints=(
                 "Find the smallest logit that may stay; everything below it goes to minus infinity.",
@@ -142,10 +165,19 @@ def _exercises() -> tuple[Exercise, ...]:
             reference=decoding.top_p_filter,
             cases=((plain, 0.7), (shuffled, 0.6), (cake, 0.75), (plain, 0.1), (shuffled, 0.95)),
             mistakes=(
-                Mistake("It drops the token that crosses p: that token stays, so that the kept mass is at least p.", _top_p_without_crossing),
+                Mistake(
+                    "It drops the token that crosses p: that token stays, so that the kept mass is at least p.",
+                    _top_p_without_crossing,
+                ),
                 Mistake("It collects from the least probable token upwards: sort in descending order.", _top_p_ascending),
-                Mistake("It compares each probability with p; compare the running sum of the sorted probabilities.", lambda z, p: _keep(z, decoding.softmax(z) >= p)),
-                Mistake("It returns probabilities: filter the logits, so that later steps can go on with them.", lambda z, p: decoding.softmax(decoding.top_p_filter(z, p))),
+                Mistake(
+                    "It compares each probability with p; compare the running sum of the sorted probabilities.",
+                    lambda z, p: _keep(z, decoding.softmax(z) >= p),
+                ),
+                Mistake(
+                    "It returns probabilities: filter the logits, so that later steps can go on with them.",
+                    lambda z, p: decoding.softmax(decoding.top_p_filter(z, p)),
+                ),
             ),
             hints=(
                 "Sort the probabilities from large to small. A token stays if the mass collected before it has not reached p yet.",
@@ -156,12 +188,27 @@ def _exercises() -> tuple[Exercise, ...]:
             id="2.5",
             title="Frequency and presence penalty",
             reference=decoding.frequency_presence_penalty,
-            cases=((plain, _ids(0, 2, 1, 0), 0.5, 0.0), (plain, _ids(0, 2, 1, 0), 0.0, 0.5), (shuffled, _ids(3, 0, 1, 5, 0, 2), 0.3, 1.2)),
+            cases=(
+                (plain, _ids(0, 2, 1, 0), 0.5, 0.0),
+                (plain, _ids(0, 2, 1, 0), 0.0, 0.5),
+                (shuffled, _ids(3, 0, 1, 5, 0, 2), 0.3, 1.2),
+            ),
             mistakes=(
-                Mistake("The sign is the wrong way round: a penalty lowers the logit.", lambda z, c, f, a: z + f * c + a * (c > 0)),
-                Mistake("The presence penalty grows with the count: it is taken off once, however often the token came.", lambda z, c, f, a: z - f * c - a * c),
-                Mistake("The frequency penalty is flat: it is taken off once for each occurrence.", lambda z, c, f, a: z - f * (c > 0) - a * (c > 0)),
-                Mistake("The two are exchanged: frequency goes with the count, presence with whether the count is above 0.", lambda z, c, f, a: z - a * c - f * (c > 0)),
+                Mistake(
+                    "The sign is the wrong way round: a penalty lowers the logit.", lambda z, c, f, a: z + f * c + a * (c > 0)
+                ),
+                Mistake(
+                    "The presence penalty grows with the count: it is taken off once, however often the token came.",
+                    lambda z, c, f, a: z - f * c - a * c,
+                ),
+                Mistake(
+                    "The frequency penalty is flat: it is taken off once for each occurrence.",
+                    lambda z, c, f, a: z - f * (c > 0) - a * (c > 0),
+                ),
+                Mistake(
+                    "The two are exchanged: frequency goes with the count, presence with whether the count is above 0.",
+                    lambda z, c, f, a: z - a * c - f * (c > 0),
+                ),
             ),
             hints=(
                 "Two things are taken off a logit: one grows with the token's count, the other is the same for any count above zero.",
@@ -174,10 +221,21 @@ def _exercises() -> tuple[Exercise, ...]:
             reference=decoding.repetition_penalty,
             cases=((plain, _ids(0, 3), 2.0), (shuffled, _ids(1, 1, 5, 2), 1.5), (plain, _ids(1), 1.0)),
             mistakes=(
-                Mistake("It divides negative logits too, which makes those tokens more likely: multiply where the logit is below 0.", lambda z, i, r: z.scatter(0, i, z[i] / r)),
-                Mistake("It works the other way round: it rewards what was seen.", lambda z, i, r: decoding.repetition_penalty(z, i, 1 / r)),
-                Mistake("A token that occurs twice is penalised twice: once is enough here.", lambda z, i, r: _penalise_each(z, i, r)),
-                Mistake("It penalises every token, not only those in `ids`.", lambda z, i, r: z.where(z < 0, z / r).where(z > 0, z * r)),
+                Mistake(
+                    "It divides negative logits too, which makes those tokens more likely: multiply where the logit is below 0.",
+                    lambda z, i, r: z.scatter(0, i, z[i] / r),
+                ),
+                Mistake(
+                    "It works the other way round: it rewards what was seen.",
+                    lambda z, i, r: decoding.repetition_penalty(z, i, 1 / r),
+                ),
+                Mistake(
+                    "A token that occurs twice is penalised twice: once is enough here.", lambda z, i, r: _penalise_each(z, i, r)
+                ),
+                Mistake(
+                    "It penalises every token, not only those in `ids`.",
+                    lambda z, i, r: z.where(z < 0, z / r).where(z > 0, z * r),
+                ),
             ),
             hints=(
                 "A positive logit becomes smaller by division. What does division do to a negative one?",
@@ -197,9 +255,17 @@ def _exercises() -> tuple[Exercise, ...]:
             ),
             mistakes=(
                 Mistake("The stop sequence itself is still there: cut before it.", lambda t, s: _cut(t, s, keep=True)),
-                Mistake("It cuts at the first stop of the list; cut at whichever comes earliest in the text.", lambda t, s: _cut_by_list(t, s)),
-                Mistake("It cuts at the last occurrence; generation would have stopped at the first.", lambda t, s: _cut_last(t, s)),
-                Mistake("Where no stop occurs the last character is lost: `find` returns -1 then, which is no place to cut.", lambda t, s: t[: min(t.find(x) for x in s)]),
+                Mistake(
+                    "It cuts at the first stop of the list; cut at whichever comes earliest in the text.",
+                    lambda t, s: _cut_by_list(t, s),
+                ),
+                Mistake(
+                    "It cuts at the last occurrence; generation would have stopped at the first.", lambda t, s: _cut_last(t, s)
+                ),
+                Mistake(
+                    "Where no stop occurs the last character is lost: `find` returns -1 then, which is no place to cut.",
+                    lambda t, s: t[: min(t.find(x) for x in s)],
+                ),
             ),
             hints=(
                 "For each stop sequence, where does it first occur? The earliest of these places is where to cut.",
@@ -216,15 +282,24 @@ def _exercises() -> tuple[Exercise, ...]:
                 (_t(2.0, 1.5, 1.0, 0.0, -1.0), _ids(3), 0.97, 2.0, 5, 0.8, 1.0),
                 (_t(4.0, 3.0, 2.9, -1.0), _ids(0, 3), 0.2, 1.0, 2, 1.0, 2.0),
                 (_t(4.0, 3.0, 2.9, -1.0), _ids(0, 3), 0.9, 0.7, 2, 0.9, 1.6),
-                                (_t(1.0, 0.9, 0.8, 0.7, 0.6), _ids(4), 0.95, 1.0, 3, 0.65, 1.0),
+                (_t(1.0, 0.9, 0.8, 0.7, 0.6), _ids(4), 0.95, 1.0, 3, 0.65, 1.0),
                 (_t(1.0, 0.9, 0.8, 0.7, 0.6), _ids(4), 0.97, 0.25, 5, 0.7, 1.0),
                 (_t(4.0, 3.0, 2.9, -1.0), _ids(0), 0.3, 1.0, 3, 1.0, 2.0),
             ),
             mistakes=(
-                Mistake("The temperature comes after top-p in your chain: it has to reshape the distribution before the nucleus is cut out of it.", _choose("rkpt")),
-                Mistake("The repetition penalty comes last in your chain: it belongs first, before the filters choose who survives.", _choose("tkpr")),
+                Mistake(
+                    "The temperature comes after top-p in your chain: it has to reshape the distribution before the nucleus is cut out of it.",
+                    _choose("rkpt"),
+                ),
+                Mistake(
+                    "The repetition penalty comes last in your chain: it belongs first, before the filters choose who survives.",
+                    _choose("tkpr"),
+                ),
                 Mistake("The repetition penalty is missing.", _choose("tkp")),
-                Mistake("top-p comes before top-k in your chain; in transformers the nucleus is cut out of what top-k left.", _choose("rtpk")),
+                Mistake(
+                    "top-p comes before top-k in your chain; in transformers the nucleus is cut out of what top-k left.",
+                    _choose("rtpk"),
+                ),
             ),
             hints=(
                 "Use what you wrote: penalty, temperature, top-k, top-p, softmax, draw. Each takes the result of the one before.",

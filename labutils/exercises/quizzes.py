@@ -31,7 +31,9 @@ def widget(item: Quiz) -> Any:
     import ipywidgets
 
     question = ipywidgets.HTML(f"<b>Quiz {item.id}.</b> {html.escape(item.question)}")
-    buttons = ipywidgets.RadioButtons(options=[(o, n) for n, o in enumerate(item.options)], index=None, layout={"width": "max-content"})
+    buttons = ipywidgets.RadioButtons(
+        options=[(o, n) for n, o in enumerate(item.options)], index=None, layout={"width": "max-content"}
+    )
     feedback = ipywidgets.HTML()
 
     def choose(change: dict[str, Any]) -> None:

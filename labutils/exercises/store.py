@@ -122,11 +122,12 @@ def merge(file: Path) -> None:
 
 def show_progress(lab: str) -> None:
     """Show which exercises and quizzes of a lab, such as "02", are passed."""
-    from labutils.exercises.registry import exercises, quizzes
+    from labutils.exercises.registry import Exercise, Quiz, exercises, quizzes
     from labutils.plots import show_table
 
     state = load()
-    items = [item for item in [*exercises(), *quizzes()] if item.id.split(".")[0] == str(int(lab))]
+    everything: list[Exercise | Quiz] = [*exercises(), *quizzes()]
+    items = [item for item in everything if item.id.split(".")[0] == str(int(lab))]
     rows = [(item.id, getattr(item, "title", "Quiz"), "passed" if state.get(item.id).passed else "open") for item in items]
     done = sum(row[2] == "passed" for row in rows)
     show_table(("Exercise", "Title", "State"), rows, caption=f"Lab {lab}: {done} of {len(rows)} passed.")

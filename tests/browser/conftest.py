@@ -19,7 +19,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 TOKEN = "browser-test"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
 
 def chromium() -> str:
@@ -51,9 +58,21 @@ def jupyterlab(tmp_path_factory) -> Iterator[Lab]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with scratch_home() as home:
-        variables = {**environment(home, "smoke", strict=False), "JUPYTER_TOKEN": TOKEN, "JUPYTER_CONFIG_DIR": str(course / "config")}
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}", f"--ServerApp.root_dir={course}"]
-        log = open(course / "server.log", "w")
+        variables = {
+            **environment(home, "smoke", strict=False),
+            "JUPYTER_TOKEN": TOKEN,
+            "JUPYTER_CONFIG_DIR": str(course / "config"),
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            f"--ServerApp.port={port}",
+            f"--ServerApp.root_dir={course}",
+        ]
+        log = (course / "server.log").open("w")
         server = subprocess.Popen(command, env=variables, cwd=course, stdout=log, stderr=log)
         address = f"http://127.0.0.1:{port}"
         try:

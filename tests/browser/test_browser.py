@@ -57,7 +57,9 @@ def last_output(page: Page):
 
 
 def errors(page: Page) -> int:
-    return page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type="application/vnd.jupyter.error"]').count()
+    return page.locator(
+        '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type="application/vnd.jupyter.error"]'
+    ).count()
 
 
 def test_lab_00_runs_from_top_to_bottom(page, jupyterlab, pictures):
