@@ -148,7 +148,7 @@ def interval(values: np.ndarray) -> list[list[float]]:
 def show(name: str, what: str, triples: list[list[float]], length: float | None = None) -> None:
     """One line of the table."""
     cells = "  ".join(f"{mean:5.1f} [{low:5.1f}, {high:5.1f}]" for mean, low, high in triples)
-    print(f"{name:<26}{what:<15}{cells}" + (f"  {length:5.1f}" if length else ""))
+    print(f"{name:<36}{what:<15}{cells}" + (f"  {length:5.1f}" if length else ""))
 
 
 def main() -> None:
@@ -179,13 +179,18 @@ def main() -> None:
     outputs["LoRA, one epoch"] = generate(model.merge_and_unload(), tokenizer, dialogues)
 
     scores = {name: against(texts, references) for name, texts in outputs.items()}
-    gain = {key: scores["LoRA, one epoch"][key] - scores["zero-shot"][key] for key in scores["zero-shot"]}
-    rows = {**scores, "gain (paired)": gain, "one person's summary": ceiling(references)}
+    tuned = scores["LoRA, one epoch"]
+    gains = {
+        f"gain over {name}": {key: tuned[key] - scores[name][key] for key in tuned}
+        for name in scores
+        if name.startswith("zero-shot")
+    }
+    rows = {**scores, **gains, "one person's summary": ceiling(references)}
     words = {name: statistics.mean(len(text.split()) for text in texts) for name, texts in outputs.items()}
     words["one person's summary"] = statistics.mean(len(text.split()) for refs in references for text in refs)
     figures = {name: {key: interval(values) for key, values in table.items()} for name, table in rows.items()}
 
-    print(f"\n{'':<26}{'references':<15}{'ROUGE-1':<22}{'ROUGE-2':<22}{'ROUGE-L':<20}words")
+    print(f"\n{'':<36}{'references':<15}{'ROUGE-1':<22}{'ROUGE-2':<22}{'ROUGE-L':<20}words")
     for name, table in figures.items():
         for key, triples in table.items():
             show(name, key, triples, words.get(name))

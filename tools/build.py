@@ -58,6 +58,7 @@ def build(source: Path, edition: str) -> bool:
             console.print(str(error)[-3000:], markup=False, highlight=False)
             return False
     tidy(notebook)
+    notebook.metadata = make(source, edition).metadata  # running it adds the kernel's own
     keep_aside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
