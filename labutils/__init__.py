@@ -11,7 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    "start": "runtime",
+    "start": "session",
     "load_model": "loading",
     "load_encoder": "loading",
     "guard": "fitting",

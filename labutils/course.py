@@ -17,8 +17,8 @@ PINS = {"00": (0, 1), "02": (2,)}
 
 def show_map(lab: str) -> None:
     """Show the lifecycle with the labs pinned on it, the given one in orange."""
-    figure, axes = new_figure("The life of an LLM project, and where this lab stands on it", width=8.2, height=2.7)
-    axes.set(xlim=(0, 4), ylim=(0, 1))
+    figure, axes = new_figure("The life of an LLM project, and where this lab stands on it", width=8.2, height=2.0)
+    axes.set(xlim=(0, 4), ylim=(0, 1.05))
     axes.axis("off")
     for number, (stage, lines) in enumerate(STAGES):
         here = number in PINS[lab]
@@ -29,7 +29,7 @@ def show_map(lab: str) -> None:
             "linewidth": 3 if here else 1,
         }
         axes.text(number + 0.45, 0.52, "\n".join(lines), ha="center", va="center", fontsize=9, bbox=box)
-        axes.text(number + 0.45, 0.97, stage, ha="center", va="top", fontsize=10, fontweight="bold")
+        axes.text(number + 0.45, 1.04, stage, ha="center", va="top", fontsize=10, fontweight="bold")
         pins = [name for name, places in PINS.items() if number in places]
         axes.text(number + 0.45, 0.02, "lab " + ", ".join(pins) if pins else "", ha="center", fontsize=9, color=BLUE)
         if number:

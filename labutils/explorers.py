@@ -93,13 +93,14 @@ def view_html(view: View) -> str:
         faded = f' style="color: {GREY};"' if row.fate == "cut" else ""
         body.append(
             f'<tr{faded}><th scope="row" style="text-align: left; font-family: monospace;">{html.escape(row.token)}</th>'
-            f'<td style="text-align: right;">{row.model:.1%}</td><td style="text-align: right;">{row.exact:.1%}</td>'
-            f'<td style="text-align: right;">{row.sampled:.1%}</td>'
+            f'<td style="text-align: right; padding: 0 8px;">{row.model:.1%}</td><td style="text-align: right; padding: 0 8px;">{row.exact:.1%}</td>'
+            f'<td style="text-align: right; padding: 0 8px;">{row.sampled:.1%}</td>'
             f'<td style="text-align: left; min-width: 230px;">{bar(row.exact, BLUE)}{bar(row.sampled, ORANGE)}</td>'
             f'<td style="text-align: left;">{row.fate}</td></tr>'
         )
     head = "".join(
-        f'<th scope="col" style="text-align: left;">{name}</th>' for name in ("token", "model", "exact", "sampled", "", "")
+        f'<th scope="col" style="text-align: left; padding: 0 8px;">{name}</th>'
+        for name in ("token", "model", "exact", "sampled", "", "")
     )
     return f'<p aria-live="polite"><b>{summary(view)}</b></p><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
 

@@ -1,8 +1,7 @@
-"""From files to a running model: conversion once, loading in seconds, LABS_MODEL for any other."""
+"""From files to a running model: loading in seconds, LABS_MODEL for any other."""
 
 from __future__ import annotations
 
-import logging
 import os
 import warnings
 from pathlib import Path
@@ -11,28 +10,6 @@ from typing import Any
 from labutils import assets, runtime
 from labutils.errors import AssetError
 from labutils.fitting import guard
-
-
-def convert_gguf(folder: Path, name: str) -> None:
-    """Turn a 4-bit GGUF file in `folder` into float32 safetensors and tokenizer files beside it, and remove it.
-
-    Each block of 32 weights w is stored as w = d * q + m, q in 0..15 (GGML's Q4_1); float32 holds the products exactly enough
-    that every machine gets the same bits. Loading then takes about 2 s where the GGUF takes about 20.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    print(f"Converting {name} to float32 safetensors, once (about half a minute)...", flush=True)
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name, local_files_only=True)
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32, local_files_only=True)
-    # The weights are plain float32 now; with the quantization mark still on, save_pretrained refuses them.
-    vars(model)["hf_quantizer"] = None
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    (folder / name).unlink()
 
 
 def _own_model(name: str) -> tuple[str, bool]:

@@ -1,13 +1,11 @@
-"""Where a lab runs: its home folder, device, threads, profile and seeds."""
+"""Where a lab runs: its home folder, device, profile, kernel and seeds."""
 
 from __future__ import annotations
 
 import os
 import random
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from labutils import machine
 from labutils.errors import LabError
@@ -17,8 +15,6 @@ PROFILES = ("smoke", "small", "standard", "gpu")
 SMALL_MEMORY = 6 * machine.GIB
 # OpenMP's idle threads spin by default. With a second busy kernel on the same cores, spinning made decoding five times slower.
 THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
-
-T = TypeVar("T")
 
 
 def home() -> Path:
@@ -71,26 +67,6 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-@dataclass(frozen=True)
-class Lab:
-    """One lab's session: `start` makes it.
-
-    Example:
-        >>> Lab("02", "smoke", "cpu").size(smoke=200, small=1_000, standard=10_000)
-        200
-    """
-
-    name: str
-    profile: str
-    device: str
-
-    def size(self, *, smoke: T, small: T, standard: T | None = None, gpu: T | None = None) -> T:
-        """The value for this profile. A missing `standard` is `small`; a missing `gpu` is `standard`."""
-        standard = small if standard is None else standard
-        gpu = standard if gpu is None else gpu
-        return {"smoke": smoke, "small": small, "standard": standard, "gpu": gpu}[self.profile]
-
-
 def wrong_kernel() -> str | None:
     """A sentence when this Python is not the one behind the kernel `llm-labs`, else None."""
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
@@ -106,40 +82,3 @@ def wrong_kernel() -> str | None:
         f"This notebook runs on {sys.executable}, not on the course's kernel: choose Kernel > Change Kernel > LLM Labs, "
         f"or run `make lab` once if that name is missing."
     )
-
-
-def start(name: str, seed: int = 0) -> Lab:
-    """Open a lab: set threads and seeds, quiet the libraries, and say where we are.
-
-    Args:
-        name: the lab's number, such as "02".
-        seed: for Python, NumPy and PyTorch.
-
-    Returns:
-        The lab, whose `size` picks amounts for this machine.
-
-    Also reports, once, a cell that killed its kernel the last time (see `labutils.fitting`).
-    """
-    offline = "0" if os.environ.get("LABS_MODEL") else "1"
-    quiet = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    for variable, value in {"HF_HUB_OFFLINE": offline, **THREADS, **quiet}.items():
-        os.environ.setdefault(variable, value)
-    if complaint := wrong_kernel():
-        print(complaint)
-    import torch
-
-    from labutils import fitting, results
-
-    threads = machine.cores()
-    torch.set_num_threads(threads)
-    seed_everything(seed)
-    lab = Lab(name, profile(), device())
-    results.begin(name)
-    where = torch.cuda.get_device_name() if lab.device == "cuda" else f"CPU, {threads} thread{'s' if threads > 1 else ''}"
-    print(
-        f"Lab {name} on {where}; profile {lab.profile}; "
-        f"{machine.gib(machine.memory_available()):.1f} of {machine.gib(machine.memory_limit()):.1f} GiB of memory free."
-    )
-    for report in fitting.reports():
-        print(report)
-    return lab

@@ -406,7 +406,7 @@ def test_a_disk_that_fills_up_while_the_weights_are_converted_is_one_sentence(st
     def full(folder: Path, name: str) -> None:
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr("labutils.loading.convert_gguf", full)
+    monkeypatch.setattr("labutils.conversion.convert_gguf", full)
     with pytest.raises(AssetError) as caught:
         assets.fetch(tiny(convert="gguf")[0], stick)
     says(caught.value, home, "full", "LABS_HOME")

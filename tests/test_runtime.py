@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from labutils import machine, results, runtime
+from labutils import session as session_module
 from labutils.errors import LabError
-from labutils.runtime import Lab
+from labutils.session import Lab
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_start_prints_one_line_and_seeds(kernel, session, monkeypatch: pytest.Mo
 
     kernel(sys.executable)
     monkeypatch.setenv("LABS_PROFILE", "smoke")
-    lab = runtime.start("02", seed=7)
+    lab = session_module.start("02", seed=7)
     drawn = (random.random(), np.random.rand(), torch.rand(1).item())
     printed = capsys.readouterr().out
     assert printed.count("\n") == 1 and printed.endswith("\n")
@@ -160,13 +161,13 @@ def test_start_uses_the_cores_that_we_were_given(kernel, session, monkeypatch: p
 
     kernel(sys.executable)
     monkeypatch.setattr(machine, "cores", lambda: 3)
-    runtime.start("02")
+    session_module.start("02")
     assert torch.get_num_threads() == 3
 
 
 def test_start_names_a_wrong_kernel(kernel, session, tmp_path: Path, capsys) -> None:
     kernel(tmp_path / "other" / "bin" / "python")
-    runtime.start("02")
+    session_module.start("02")
     first, second = capsys.readouterr().out.splitlines()
     assert "Change Kernel" in first
     assert "Lab 02" in second
@@ -174,10 +175,10 @@ def test_start_names_a_wrong_kernel(kernel, session, tmp_path: Path, capsys) -> 
 
 def test_start_forgets_the_labs_earlier_results_and_no_other_labs(kernel, session) -> None:
     kernel(sys.executable)
-    runtime.start("00")
+    session_module.start("00")
     results.record("old", 1)
-    runtime.start("02")
+    session_module.start("02")
     results.record("old", 2)
-    runtime.start("02")
+    session_module.start("02")
     assert results.read("02") == {}
     assert results.read("00") == {"old": 1}

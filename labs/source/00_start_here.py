@@ -27,7 +27,9 @@
 try:
     from labutils import check, load_model, quiz, record, start
 except ModuleNotFoundError:
-    raise SystemExit("Choose Kernel > Change Kernel > LLM Labs, then run this cell again.") from None
+    raise SystemExit(
+        "Choose Kernel > Change Kernel > LLM Labs, then run this cell again."
+    ) from None
 
 # %% [markdown]
 # `start` looks at the machine: the processor or GPU, and how much memory this session really has. Nothing leaves the machine,
@@ -100,6 +102,7 @@ print(f"{parameters:,} parameters, each a {next(model.parameters()).dtype}")
 # **Exercise 0.1.** How many GB do the weights take? A GB is 10⁹ bytes (a GiB is 2³⁰ = 1,073,741,824 bytes; both are in use, and
 # mixing them up costs you 7 %). Replace the three dots, run the cell, then run the check below it.
 
+
 # %% tags=["exercise"] exercise="0.1"
 def memory_gb(parameters, bytes_per_parameter):
     """The memory of a model's weights, in GB."""
@@ -107,6 +110,7 @@ def memory_gb(parameters, bytes_per_parameter):
 
 
 memory_gb = check("0.1", memory_gb)
+
 
 # %% tags=["solution"] exercise="0.1"
 def memory_gb(parameters, bytes_per_parameter):
@@ -145,8 +149,11 @@ zoo = [
     ("LLaMA 65B", "30 to 100 B", 65_000_000_000),
     ("PaLM", "above 100 B", 540_000_000_000),
 ]
-rows = [(name, tier, count / 1e9, memory_gb(count, 4), memory_gb(count, 2)) for name, tier, count in zoo]
-show_table(("model", "tier", "billion parameters", "GB in float32", "GB in 16 bit"), rows, "Memory of the weights alone")
+rows = [
+    (name, tier, count / 1e9, memory_gb(count, 4), memory_gb(count, 2)) for name, tier, count in zoo
+]
+header = ("model", "tier", "billion parameters", "GB in float32", "GB in 16 bit")
+show_table(header, rows, "Memory of the weights alone")
 
 # %% [markdown]
 # Parameter counts: Devlin et al. 2019 (BERT), Chung et al. 2022 (FLAN-T5), Touvron et al. 2023 (LLaMA), Chowdhery et al. 2022
@@ -158,6 +165,7 @@ show_table(("model", "tier", "billion parameters", "GB in float32", "GB in 16 bi
 # The same next-token machine, asked in six ways. An *instruct* model was trained to expect a question in a certain frame, the
 # chat template; `ask` puts it around the request.
 
+
 # %%
 def ask(question, max_new_tokens=40):
     """The model's answer to one question, as text."""
@@ -165,7 +173,10 @@ def ask(question, max_new_tokens=40):
     text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
     inputs = tokenizer(text, return_tensors="pt").to(model.device)
     output = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-    return tokenizer.decode(output[0, inputs.input_ids.shape[1] :], skip_special_tokens=True).strip()
+    return tokenizer.decode(
+        output[0, inputs.input_ids.shape[1] :], skip_special_tokens=True
+    ).strip()
+
 
 # %% [markdown]
 # **Predict** which of the six a small model can do.
@@ -177,7 +188,8 @@ uses = {
     "code": "Write a Python function that adds two numbers.",
     "name entities": "List the people named in this sentence: Amina met Tomas in Lagos.",
     "call an API": "Turn into JSON with the keys city and date: book a room in Oslo on 3 May.",
-    "summarize": "Summarize in one sentence: Ana asked Li to move the meeting to 3 pm because her train was late, and Li agreed.",
+    "summarize": "Summarize in one sentence: Ana asked Li to move the meeting to 3 pm "
+    "because her train was late, and Li agreed.",
 }
 answers = {use: ask(question) for use, question in uses.items()}
 show_table(("use", "answer"), answers.items())
@@ -194,7 +206,9 @@ assert "return" in answers["code"]
 # **Invented facts.** The model has no way to look anything up. Asked about a book that does not exist, what will it do?
 
 # %% tags=["device"]
-invented = ask("Who wrote the novel 'The Copper Lighthouse of Vexley', and in which year?", max_new_tokens=50)
+invented = ask(
+    "Who wrote the novel 'The Copper Lighthouse of Vexley', and in which year?", max_new_tokens=50
+)
 print(invented)
 assert len(invented.split()) > 5
 
@@ -210,7 +224,9 @@ import random
 dice = random.Random(0)
 sums = [(dice.randint(10, 99), dice.randint(10, 99)) for _ in range(lab.size(smoke=10, small=30))]
 replies = [ask(f"What is {a} + {b}?", max_new_tokens=16) for a, b in sums]
-right = sum(str(a + b) in reply.replace(",", "") for (a, b), reply in zip(sums, replies, strict=True))
+right = sum(
+    str(a + b) in reply.replace(",", "") for (a, b), reply in zip(sums, replies, strict=True)
+)
 print(f"{right} of {len(sums)} right; for example {sums[0][0]} + {sums[0][1]}: {replies[0]}")
 record("sums right, share", right / len(sums))
 assert right < len(sums), "the model got every sum right: choose larger numbers and look again"

@@ -30,7 +30,9 @@
 try:
     from labutils import check, guard, hint, load_model, progress, quiz, record, show, start
 except ModuleNotFoundError:
-    raise SystemExit("Choose Kernel > Change Kernel > LLM Labs, then run this cell again.") from None
+    raise SystemExit(
+        "Choose Kernel > Change Kernel > LLM Labs, then run this cell again."
+    ) from None
 
 # %% [markdown]
 # Here the lab looks at the machine it runs on.
@@ -69,6 +71,7 @@ names = tokenizer.batch_decode([[i] for i in range(model.config.vocab_size)])
 #
 # Two helpers: a digest of all weights, and a call of the library's `generate`.
 
+
 # %%
 def fingerprint(model):
     """A digest of every weight of the model, to the last bit."""
@@ -84,6 +87,7 @@ def complete(prompt, **settings):
     with torch.no_grad():
         output = model.generate(**inputs, **settings)
     return output[0, inputs.input_ids.shape[1] :]
+
 
 # %% [markdown]
 # **Predict:** we let the model write under two very different settings. Do its weights change by even one bit?
@@ -128,6 +132,7 @@ print(dict(zip(toy_words[:5], [round(z, 2) for z in toy_logits.tolist()], strict
 # **Exercise 2.1.** Write the softmax with a temperature. Mind large logits: the exponential of 1000 is more than a computer can
 # hold. Taking the same number off all logits changes nothing in the result, and makes it safe.
 
+
 # %% tags=["exercise"] exercise="2.1"
 def softmax(logits, temperature=1.0):
     """Probabilities (V,) of logits (V,), at a temperature above 0."""
@@ -138,6 +143,7 @@ def softmax(logits, temperature=1.0):
 
 
 softmax = check("2.1", softmax)
+
 
 # %% tags=["solution"] exercise="2.1"
 def softmax(logits, temperature=1.0):
@@ -165,7 +171,8 @@ for temperature in (0.5, 1.0, 2.0):
 prompt = "The capital of France is"
 logits = decoding.next_logits(model, tokenizer, prompt).cpu().double()
 top = softmax(logits).topk(6)
-show_table(("token", "probability"), [(names[i], p) for p, i in zip(*map(torch.Tensor.tolist, top), strict=True)], prompt)
+leading = [(names[i], float(p)) for p, i in zip(top.values, top.indices, strict=True)]
+show_table(("token", "probability"), leading, prompt)
 
 # %% [markdown]
 # Do the probabilities of all tokens add up to one?
@@ -184,6 +191,7 @@ assert names[int(logits.argmax())] == " Paris" and len(logits) == model.config.v
 # The simplest rule takes the **argmax** at each step. The loop is short, so let us write it rather than believe it: look at the
 # last position's logits, take the largest, append it, stop at the end token.
 
+
 # %%
 @torch.no_grad()
 def greedy(prompt, max_new_tokens):
@@ -197,6 +205,7 @@ def greedy(prompt, max_new_tokens):
             break
         ids = torch.cat([ids, torch.tensor([[best]], device=ids.device)], dim=1)
     return added
+
 
 # %% [markdown]
 # Is it what the library does with `do_sample=False`, token for token?
@@ -225,11 +234,15 @@ print(listing + tokenizer.decode(long_greedy))
 # How repetitive is it? The numbers are always new, so we look at the names alone.
 
 # %% tags=["device"]
-countries = [line.split(". ")[-1].strip() for line in tokenizer.decode(long_greedy).split("\n")[:-1]]
+countries = [
+    line.split(". ")[-1].strip() for line in tokenizer.decode(long_greedy).split("\n")[:-1]
+]
 repeats = 1 - len(set(countries)) / len(countries)
 print(f"{len(countries)} entries, {len(set(countries))} different, {repeats:.0%} repeats")
 record("greedy list, share of repeated entries", repeats)
-assert repeats > 0.1, "greedy decoding found its way out of the loop on this machine: look at the list above"
+assert repeats > 0.1, (
+    "greedy decoding found its way out of the loop on this machine: look at the list above"
+)
 
 # %% [markdown]
 # ## 4. How long? `max_new_tokens`
@@ -268,6 +281,7 @@ quiz("2.a")
 # %% [markdown]
 # **Exercise 2.2.** Write `draw(probs, u)`: the index of the first token whose running sum exceeds u.
 
+
 # %% tags=["exercise"] exercise="2.2"
 def draw(probs, u):
     """The token (an int) that a number u in [0, 1) selects from probabilities (V,)."""
@@ -276,6 +290,7 @@ def draw(probs, u):
 
 
 draw = check("2.2", draw)
+
 
 # %% tags=["solution"] exercise="2.2"
 def draw(probs, u):
@@ -292,7 +307,8 @@ draw = check("2.2", draw)
 
 # %%
 generator = torch.Generator().manual_seed(2)
-drawn = [draw(toy_probs, u) for u in torch.rand(10_000, generator=generator, dtype=torch.float64).tolist()]
+numbers = torch.rand(10_000, generator=generator, dtype=torch.float64)
+drawn = [draw(toy_probs, u) for u in numbers.tolist()]
 counts = torch.tensor(drawn).bincount(minlength=len(toy_probs))
 print({word: int(count) for word, count in zip(toy_words[:4], counts[:4], strict=True)})
 
@@ -364,20 +380,27 @@ prompts = ["The capital of France is", "For dessert we had a"]
 vectors = [decoding.next_logits(model, tokenizer, text).cpu().double() for text in prompts]
 temperatures = torch.linspace(0.1, 3, 59).tolist()
 bits = [[float(decoding.entropy(softmax(z, T))) for T in temperatures] for z in vectors]
-print("both curves rise all the way:", all(a < b for curve in bits for a, b in zip(curve, curve[1:], strict=False)))
-assert all(a < b for curve in bits for a, b in zip(curve, curve[1:], strict=False))
+rising = all(a < b for curve in bits for a, b in zip(curve, curve[1:], strict=False))
+print("both curves rise all the way:", rising)
+assert rising
 
 # %% [markdown]
 # The **entropy** says how unsure the next token is, in bits: 0 if it is certain, log₂ 49,152 = 15.6 if all are equally likely.
 
 # %%
-figure, axes = new_figure("The temperature turns uncertainty up and down; the prompt decides where it starts")
+figure, axes = new_figure(
+    "The temperature turns uncertainty up and down; the prompt decides where it starts"
+)
 for curve, text, style in zip(bits, prompts, ("-", "--"), strict=True):
     axes.plot(temperatures, curve, style, label=text)
 axes.axvline(1, color=GREY, linewidth=0.8)
 axes.set(xlabel="temperature", ylabel="entropy (bits)")
 axes.legend(frameon=False)
-show(figure, "Entropy of the next token against temperature, for two prompts. Both curves rise from near zero; the open prompt lies far above the factual one near temperature 1, and both approach the maximum of 15.6 bits.")
+show(
+    figure,
+    "Entropy of the next token against temperature, for two prompts. Both curves rise from near zero; "
+    "the open prompt lies far above the factual one near temperature 1, and both approach 15.6 bits.",
+)
 
 # %% [markdown]
 # Towards temperature 0 the leader takes all: that is greedy. Exactly 0 would be a division by zero, so libraries treat it as
@@ -387,7 +410,9 @@ show(figure, "Entropy of the next token against temperature, for two prompts. Bo
 from transformers import TemperatureLogitsWarper
 
 leaders = logits.topk(100).indices
-assert all(torch.equal(softmax(logits, T).topk(100).indices, leaders) for T in (0.5, 2.0)), "the order has changed"
+assert all(torch.equal(softmax(logits, T).topk(100).indices, leaders) for T in (0.5, 2.0)), (
+    "the order has changed"
+)
 for temperature in (0.3, 0.7, 1.5):
     theirs = TemperatureLogitsWarper(temperature)(None, logits[None])[0]
     assert torch.allclose(softmax(logits, temperature), softmax(theirs, 1.0), atol=1e-12)
@@ -402,6 +427,7 @@ print("equal to TemperatureLogitsWarper at 0.3, 0.7 and 1.5")
 # %% [markdown]
 # **Exercise 2.3.** Write the filter. Return logits, not probabilities, so that other steps can follow; leave the input alone.
 
+
 # %% tags=["exercise"] exercise="2.3"
 def top_k_filter(logits, k):
     """Logits (V,) with all but the k largest at minus infinity."""
@@ -410,6 +436,7 @@ def top_k_filter(logits, k):
 
 
 top_k_filter = check("2.3", top_k_filter)
+
 
 # %% tags=["solution"] exercise="2.3"
 def top_k_filter(logits, k):
@@ -425,7 +452,10 @@ top_k_filter = check("2.3", top_k_filter)
 
 # %%
 kept = softmax(top_k_filter(toy_logits, 3), 1.0)
-show_table(("word", "before", "after top-k with k = 3"), zip(toy_words[:5], toy_probs[:5].tolist(), kept[:5].tolist(), strict=True))
+show_table(
+    ("word", "before", "after top-k with k = 3"),
+    zip(toy_words[:5], toy_probs[:5].tolist(), kept[:5].tolist(), strict=True),
+)
 
 # %% [markdown]
 # Cake goes from .20 to .20 / (.20 + .10 + .02) = .625: what was removed is shared out in proportion. Equal to the library on the
@@ -436,7 +466,8 @@ from transformers import TopKLogitsWarper
 
 for k in (1, 3, 50):
     assert torch.equal(top_k_filter(logits, k), TopKLogitsWarper(k)(None, logits[None])[0])
-print("equal to TopKLogitsWarper at 1, 3 and 50; tokens kept:", [int(top_k_filter(logits, k).isfinite().sum()) for k in (1, 3, 50)])
+kept = [int(top_k_filter(logits, k).isfinite().sum()) for k in (1, 3, 50)]
+print("equal to TopKLogitsWarper at 1, 3 and 50; tokens kept:", kept)
 
 # %% [markdown]
 # ## 8. Top-p: as many as it takes
@@ -450,15 +481,18 @@ print("equal to TopKLogitsWarper at 1, 3 and 50; tokens kept:", [int(top_k_filte
 # %% [markdown]
 # **Exercise 2.4.** A token stays if the mass collected *before* it has not reached p yet.
 
+
 # %% tags=["exercise"] exercise="2.4"
 def top_p_filter(logits, p):
     """Logits (V,) with all but the smallest set of mass >= p at minus infinity."""
     order = logits.argsort(descending=True)  # the tokens from likely to unlikely
-    # the sorted probabilities, the mass before each, and a clone with -inf where that mass has reached p
+    # 1. the sorted probabilities, 2. the mass before each,
+    # 3. a clone of the logits with -inf where that mass has reached p
     return ...
 
 
 top_p_filter = check("2.4", top_p_filter)
+
 
 # %% tags=["solution"] exercise="2.4"
 def top_p_filter(logits, p):
@@ -503,7 +537,10 @@ record("tokens in the nucleus of 0.9, sure and unsure prompt", sizes)
 from transformers import TopPLogitsWarper
 
 assert sizes[0] * 5 < sizes[1]
-same = all(torch.equal(top_p_filter(z, p), TopPLogitsWarper(p)(None, z[None])[0]) for z in vectors for p in (0.37, 0.71, 0.93))
+same = True
+for z in vectors:
+    for p in (0.37, 0.71, 0.93):
+        same &= torch.equal(top_p_filter(z, p), TopPLogitsWarper(p)(None, z[None])[0])
 print("equal to TopPLogitsWarper on both prompts at 0.37, 0.71 and 0.93:", same)
 assert same
 
@@ -557,6 +594,7 @@ quiz("2.c")
 # %% [markdown]
 # **Exercise 2.5.** Frequency and presence penalty, together.
 
+
 # %% tags=["exercise"] exercise="2.5"
 def penalize(logits, counts, frequency, presence):
     """Logits (V,) lowered by both penalties; counts (V,) says how often each token was generated."""
@@ -564,6 +602,7 @@ def penalize(logits, counts, frequency, presence):
 
 
 penalize = check("2.5", penalize)
+
 
 # %% tags=["solution"] exercise="2.5"
 def penalize(logits, counts, frequency, presence):
@@ -579,12 +618,17 @@ penalize = check("2.5", penalize)
 # %%
 said = torch.tensor([3, 1, 0, 0])  # three times cake, one donut
 four = toy_logits[:4]
-rows = [("none", *four.tolist()), ("frequency 0.5", *penalize(four, said, 0.5, 0.0).tolist()), ("presence 0.5", *penalize(four, said, 0.0, 0.5).tolist())]
+rows = [
+    ("none", *four.tolist()),
+    ("frequency 0.5", *penalize(four, said, 0.5, 0.0).tolist()),
+    ("presence 0.5", *penalize(four, said, 0.0, 0.5).tolist()),
+]
 show_table(("penalty", "cake (3 times)", "donut (once)", "banana", "apple"), rows, "Logits")
 
 # %% [markdown]
 # **Exercise 2.6.** The repetition penalty. Mind the sign: dividing −2 by 2 gives −1, which is *larger*. A token that occurs
 # several times is penalised once.
+
 
 # %% tags=["exercise"] exercise="2.6"
 def repetition_penalty(logits, ids, penalty):
@@ -595,6 +639,7 @@ def repetition_penalty(logits, ids, penalty):
 
 
 repetition_penalty = check("2.6", repetition_penalty)
+
 
 # %% tags=["solution"] exercise="2.6"
 def repetition_penalty(logits, ids, penalty):
@@ -623,6 +668,7 @@ print("equal to RepetitionPenaltyLogitsProcessor at 1.0, 1.2 and 2.0")
 # transformers has no frequency penalty, but it lets you pass a step of your own. `decoding.penalty_processor` wraps the formula of
 # exercise 2.5 for `generate`. The same greedy loop by hand, with your `penalize`, must then give the same tokens.
 
+
 # %%
 @torch.no_grad()
 def greedy_penalized(prompt, max_new_tokens, frequency, presence):
@@ -645,23 +691,35 @@ assert ours == theirs
 # %% [markdown]
 # Do penalties cure the loop of section 3? **Predict** how many entries each list gets, and how many different ones.
 
+
 # %% tags=["device"]
 def entries(ids):
     """The names in a numbered list, without the last one, which may be cut off."""
-    return [line.split(". ")[-1].strip() for line in tokenizer.decode(ids, skip_special_tokens=True).split("\n")[:-1]]
+    return [
+        line.split(". ")[-1].strip()
+        for line in tokenizer.decode(ids, skip_special_tokens=True).split("\n")[:-1]
+    ]
 
 
 length = lab.size(smoke=64, small=150)
 cures = {
     "none": {},
     "repetition 1.2": {"repetition_penalty": 1.2},
-    "frequency 0.6": {"logits_processor": [decoding.penalty_processor(0.6, 0.0, seen_ids.shape[1])]},
+    "frequency 0.6": {
+        "logits_processor": [decoding.penalty_processor(0.6, 0.0, seen_ids.shape[1])]
+    },
 }
-lists = {name: entries(complete(listing, max_new_tokens=length, do_sample=False, **cure)) for name, cure in cures.items()}
+lists = {
+    name: entries(complete(listing, max_new_tokens=length, do_sample=False, **cure))
+    for name, cure in cures.items()
+}
 rows = [(name, len(items), len(set(items)), ", ".join(items[-4:])) for name, items in lists.items()]
 show_table(("penalty", "entries", "different", "the last four"), rows)
 shares = {name: len(set(items)) / max(1, len(items)) for name, items in lists.items()}
-record("share of different entries by penalty", {name: round(share, 3) for name, share in shares.items()})
+record(
+    "share of different entries by penalty",
+    {name: round(share, 3) for name, share in shares.items()},
+)
 assert max(shares["repetition 1.2"], shares["frequency 0.6"]) > shares["none"]
 assert len(lists["repetition 1.2"]) < len(lists["none"])
 
@@ -680,6 +738,7 @@ assert len(lists["repetition 1.2"]) < len(lists["none"])
 # %% [markdown]
 # **Exercise 2.7.** Cut a text before the earliest stop sequence; leave it whole if none occurs.
 
+
 # %% tags=["exercise"] exercise="2.7"
 def stop_at(text, stops):
     """The text before the earliest of the stop sequences (a list of strings)."""
@@ -688,6 +747,7 @@ def stop_at(text, stops):
 
 
 stop_at = check("2.7", stop_at)
+
 
 # %% tags=["solution"] exercise="2.7"
 def stop_at(text, stops):
@@ -704,8 +764,13 @@ stop_at = check("2.7", stop_at)
 
 # %%
 free_running = tokenizer.decode(complete(listing, max_new_tokens=100, do_sample=False))
-stopped = tokenizer.decode(complete(listing, max_new_tokens=100, do_sample=False, stop_strings=["11"], tokenizer=tokenizer))
-print("cut by us equals stopped by the library:", stop_at(free_running, ["11"]) == stop_at(stopped, ["11"]))
+stopped = tokenizer.decode(
+    complete(listing, max_new_tokens=100, do_sample=False, stop_strings=["11"], tokenizer=tokenizer)
+)
+print(
+    "cut by us equals stopped by the library:",
+    stop_at(free_running, ["11"]) == stop_at(stopped, ["11"]),
+)
 assert stop_at(free_running, ["11"]) == stop_at(stopped, ["11"])
 
 # %% [markdown]
@@ -726,16 +791,19 @@ assert (listing + stop_at(stopped, ["11"])).rstrip().split("\n")[-1].startswith(
 # same text. Without one, texts differ. On another machine the last digits of the logits can differ, and one different draw is
 # enough for another text: a seed repeats an experiment, it does not freeze it for ever.
 
+
 # %%
 def sample(prompt, seed=None, max_new_tokens=16, **settings):
     """A sampled completion as text; without a seed, a new one each time."""
     torch.manual_seed(seed) if seed is not None else torch.seed()
-    return tokenizer.decode(complete(prompt, max_new_tokens=max_new_tokens, do_sample=True, **settings))
+    return tokenizer.decode(
+        complete(prompt, max_new_tokens=max_new_tokens, do_sample=True, **settings)
+    )
 
 
 twice = {sample(story, seed=7, top_k=0) for _ in range(2)}
 free = {sample(story, top_k=0) for _ in range(4)}
-print("different texts: with one seed", len(twice), "of 2, without a seed", "more than 1" if len(free) > 1 else "1", "of 4")
+print("with one seed", len(twice), "text; without a seed they differ:", len(free) > 1)
 assert len(twice) == 1 and len(free) > 1
 
 # %% [markdown]
@@ -746,6 +814,7 @@ assert len(twice) == 1 and len(free) > 1
 # %% [markdown]
 # **Exercise 2.8.** Put it together. Each step takes what the one before it left.
 
+
 # %% tags=["exercise"] exercise="2.8"
 def choose(logits, ids, u, temperature, k, p, penalty):
     """The next token (an int): repetition penalty on ids, temperature, top-k, top-p, then the draw with u."""
@@ -753,6 +822,7 @@ def choose(logits, ids, u, temperature, k, p, penalty):
 
 
 choose = check("2.8", choose)
+
 
 # %% tags=["solution"] exercise="2.8"
 def choose(logits, ids, u, temperature, k, p, penalty):
@@ -773,7 +843,15 @@ inputs = tokenizer(listing, return_tensors="pt").to(model.device)
 settings = {"temperature": 0.8, "top_k": 40, "top_p": 0.93, "repetition_penalty": 1.1}
 torch.manual_seed(3)
 with torch.no_grad():
-    out = model.generate(**inputs, max_new_tokens=12, do_sample=True, output_scores=True, output_logits=True, return_dict_in_generate=True, **settings)
+    out = model.generate(
+        **inputs,
+        max_new_tokens=12,
+        do_sample=True,
+        output_scores=True,
+        output_logits=True,
+        return_dict_in_generate=True,
+        **settings,
+    )
 
 # %% [markdown]
 # `out.logits` holds what the model said at each step, `out.scores` what was left when the draw came.
@@ -808,14 +886,20 @@ microscope(unsure, names, dessert_ids, Settings(temperature=1.0, top_p=0.9))
 from IPython.display import HTML, display
 
 for setting in (Settings(), Settings(temperature=0.5), Settings(temperature=2.0, top_p=0.8)):
-    display(HTML(f"<h4>temperature {setting.temperature}, top-p {setting.top_p}</h4>" + view_html(look(unsure, names, dessert_ids, setting, rows=6))))
+    title = f"<h4>temperature {setting.temperature}, top-p {setting.top_p}</h4>"
+    display(HTML(title + view_html(look(unsure, names, dessert_ids, setting, rows=6))))
 
 # %% [markdown]
 # The microscope is only a view of the functions above. One look from code, with a check of its numbers:
 
 # %%
 view = look(unsure, names, dessert_ids, Settings(temperature=0.7, top_k=5))
-print("tokens left:", view.kept, "- sum of what is left:", round(sum(row.exact for row in view.rows), 6))
+print(
+    "tokens left:",
+    view.kept,
+    "- sum of what is left:",
+    round(sum(row.exact for row in view.rows), 6),
+)
 assert view.kept == 5 and all(abs(row.exact - row.sampled) < 0.06 for row in view.rows)
 
 # %% [markdown]
@@ -826,15 +910,26 @@ assert view.kept == 5 and all(abs(row.exact - row.sampled) < 0.06 for row in vie
 #
 # A batch takes memory for its key-value cache, so the cell asks first whether it fits.
 
+
 # %%
 @torch.no_grad()
 def batch(prompt, n, temperature, max_new_tokens=12):
     """n sampled completions (n, T) and the mean surprise of their tokens in bits."""
     inputs = tokenizer([prompt] * n, return_tensors="pt").to(model.device)
-    out = model.generate(**inputs, max_new_tokens=max_new_tokens, min_new_tokens=max_new_tokens, do_sample=True, top_k=0, temperature=temperature)
+    out = model.generate(
+        **inputs,
+        max_new_tokens=max_new_tokens,
+        min_new_tokens=max_new_tokens,
+        do_sample=True,
+        top_k=0,
+        temperature=temperature,
+    )
     added = out[:, inputs.input_ids.shape[1] :]
-    log_probs = model(out).logits[:, -max_new_tokens - 1 : -1].log_softmax(-1).gather(-1, added[..., None])
+    log_probs = (
+        model(out).logits[:, -max_new_tokens - 1 : -1].log_softmax(-1).gather(-1, added[..., None])
+    )
     return added, float(-log_probs.mean() / torch.log(torch.tensor(2.0)))
+
 
 # %% [markdown]
 # **Predict:** at which temperature does the text surprise its own author most, and by what factor over the coolest?
@@ -846,7 +941,15 @@ with guard("15 Completions in one batch", need_gib=0.02 * n, smaller={"n = 8": 0
     for temperature in (0.2, 0.7, 1.0, 1.5):
         torch.manual_seed(5)
         added, surprise = batch(story, n, temperature)
-        rows.append((temperature, n, len({tuple(ids) for ids in added.tolist()}), surprise, tokenizer.decode(added[0])))
+        rows.append(
+            (
+                temperature,
+                n,
+                len({tuple(ids) for ids in added.tolist()}),
+                surprise,
+                tokenizer.decode(added[0]),
+            )
+        )
 show_table(("temperature", "drawn", "different", "surprise (bits a token)", "the first"), rows)
 surprises = [row[3] for row in rows]
 record("surprise in bits by temperature", {str(row[0]): round(row[3], 2) for row in rows})
@@ -856,10 +959,16 @@ assert rows[0][2] <= rows[-1][2] and surprises[0] < surprises[2] < surprises[3]
 # As a picture:
 
 # %%
-figure, axes = new_figure("The hotter the draw, the more the text surprises its own model", height=3.0)
+figure, axes = new_figure(
+    "The hotter the draw, the more the text surprises its own model", height=3.0
+)
 axes.bar([str(row[0]) for row in rows], surprises, color=[BLUE, BLUE, BLUE, ORANGE])
 axes.set(xlabel="temperature", ylabel="surprise (bits a token)")
-show(figure, "Bars of the mean surprise of sampled tokens at temperatures 0.2, 0.7, 1.0 and 1.5; each bar is higher than the one before, and the last, in orange, by far.")
+show(
+    figure,
+    "Bars of the mean surprise of sampled tokens at temperatures 0.2, 0.7, 1.0 and 1.5; "
+    "each bar is higher than the one before, and the last, in orange, by far.",
+)
 
 # %% [markdown]
 # At 1.5 the text is varied and mostly nonsense. Variety alone is no merit.
@@ -881,8 +990,9 @@ show(figure, "Bars of the mean surprise of sampled tokens at temperatures 0.2, 0
 #
 # - *"You compare with transformers alone."* Yes. Other servers apply other orders and count penalties otherwise. The order of
 #   yours is in its manual, and this lab has shown why to look.
-# - *"A 135 M model is not what I use."* The chain behind the logits is the same for any model, and `LABS_MODEL` runs this notebook
-#   on another. Where the model is sure, the settings matter less, and large models are sure more often.
+# - *"A 135 M model is not what I use."* The chain behind the logits is the same for any model. `LABS_MODEL` loads another
+#   decoder-only model here; the equalities hold for it too, while a few asserts name what this one says. Where a model is sure,
+#   the settings matter less, and large models are sure more often.
 # - *"Greedy loops because the model is small."* Partly. Larger models loop later. It was seen in GPT-2 of 1.5 billion parameters,
 #   which is why top-p was invented (Holtzman et al. 2020).
 
