@@ -10,14 +10,13 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 
 from labutils.errors import CheckFailed, UnknownExercise
 from labutils.exercises import check, checking, quiz, registry
 from labutils.exercises.checking import judge
 from labutils.exercises.registry import Exercise, Mistake, Quiz
 from labutils.exercises.store import load
-
-torch = pytest.importorskip("torch")
 
 
 def exercise(reference, *cases, id: str = "9.1", mistakes=(), **more) -> Exercise:
