@@ -1,4 +1,4 @@
-"""Does the dialogue corpus teach? Zero-shot against one epoch of LoRA, beside what one person's summary scores against others'.
+"""Does the dialogue corpus teach? Zero-shot against one epoch of LoRA, beside what one reference scores against the others.
 
     python benchmarks/data_gain.py                        all of train, all of test: about 10 minutes on two cores
     python benchmarks/data_gain.py --train 96 --test 24   a quick look
@@ -185,9 +185,9 @@ def main() -> None:
         for name in scores
         if name.startswith("zero-shot")
     }
-    rows = {**scores, **gains, "one person's summary": ceiling(references)}
+    rows = {**scores, **gains, "one reference": ceiling(references)}
     words = {name: statistics.mean(len(text.split()) for text in texts) for name, texts in outputs.items()}
-    words["one person's summary"] = statistics.mean(len(text.split()) for refs in references for text in refs)
+    words["one reference"] = statistics.mean(len(text.split()) for refs in references for text in refs)
     figures = {name: {key: interval(values) for key, values in table.items()} for name, table in rows.items()}
 
     print(f"\n{'':<36}{'references':<15}{'ROUGE-1':<22}{'ROUGE-2':<22}{'ROUGE-L':<20}words")

@@ -12,7 +12,7 @@ from typing import Any
 
 from labutils.errors import UnknownExercise
 
-LABS = ("00", "02")
+LABS = ("00", "02", "06")
 
 
 @dataclass(frozen=True)

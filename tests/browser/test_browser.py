@@ -121,3 +121,17 @@ def test_lab_02_slider_check_hint_and_progress(page, jupyterlab, pictures):
     page.screenshot(path=pictures / "02_progress.png")
     kept = json.loads((jupyterlab.home / "progress.json").read_text())["exercises"]["2.1"]
     assert kept == {"passed": True, "tries": 2, "hints": 1}
+
+
+def test_lab_06_the_explorer_follows_what_is_typed(page, jupyterlab, pictures):
+    open_notebook(page, jupyterlab, "06_rouge_bleu_evaluation.ipynb")
+    run_all(page)
+    assert errors(page) == 0
+    field = page.locator(".widget-textarea textarea").first
+    field.scroll_into_view_if_needed()
+    view = page.locator(".jp-OutputArea", has=field).last
+    before = view.inner_text()
+    field.fill("Friday Friday Monday")
+    expect(view).to_contain_text("/3")
+    assert view.inner_text() != before
+    page.screenshot(path=pictures / "06_explorer.png")
