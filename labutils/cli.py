@@ -125,7 +125,7 @@ def open_lab(
         "jupyterlab",
         f"--ServerApp.port={free}",
         "--ServerApp.port_retries=0",
-        "--ServerApp.log_level=ERROR",
+        "--Application.log_level=ERROR",
     ]
     command += [f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{found[0].relative_to(ROOT).as_posix()}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:

@@ -24,8 +24,8 @@ STAMP = VENV / "llm-labs.json"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # where PyTorch publishes its CPU wheels for Linux
 
 OLDEST, NEWEST = (3, 10), (3, 13)
-# Measured on a fresh machine by benchmarks/startup.py; see README.md.
-DOWNLOAD_MB = {"cpu": 600, "cuda": 3800}
+# The wheels of requirements.lock with the CPU build of torch; what an environment and the models took on disk, with room to work.
+DOWNLOAD_MB = {"cpu": 400, "cuda": 3800}
 DISK_GB = {"cpu": 4.0, "cuda": 9.0}
 
 

@@ -134,4 +134,5 @@ def test_lab_06_the_explorer_follows_what_is_typed(page, jupyterlab, pictures):
     field.fill("Friday Friday Monday")
     expect(view).to_contain_text("/3")
     assert view.inner_text() != before
+    view.get_by_text("dotted line", exact=True).last.scroll_into_view_if_needed()
     page.screenshot(path=pictures / "06_explorer.png")
