@@ -13,7 +13,8 @@ from labutils.errors import LabError
 KERNEL = "llm-labs"
 PROFILES = ("smoke", "small", "standard", "gpu")
 SMALL_MEMORY = 6 * machine.GIB
-# OpenMP's idle threads spin by default. With a second busy kernel on the same cores, spinning made decoding five times slower.
+# OpenMP's idle threads spin by default. Waiting instead costs a lone kernel about a tenth of its decoding speed (`make bench`);
+# with a second busy kernel on the same two cores, spinning made decoding five times slower.
 THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
