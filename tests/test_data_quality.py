@@ -17,6 +17,8 @@ import jsonschema
 import pytest
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from labutils import scoring
+
 DATA = Path(__file__).resolve().parent.parent / "data"
 FILES = sorted(DATA.rglob("*.jsonl"))
 FOLDERS = sorted({path.parent for path in FILES})
@@ -296,39 +298,16 @@ def test_prompting_texts_do_not_share_their_words_with_dialogues() -> None:
     assert [name for name, text in texts.items() if grams(words(text), 8) & said] == []
 
 
-@pytest.fixture
-def embed(ready_home: Path):
-    """A function from texts to unit vectors: mean pooling of the default encoder over at most 256 tokens."""
-    import torch
-
-    from labutils.loading import load_encoder
-
-    encoder, tokenizer = load_encoder()
-
-    @torch.inference_mode()
-    def run(texts: list[str]) -> torch.Tensor:
-        vectors = []
-        for i in range(0, len(texts), 32):
-            batch = tokenizer(texts[i : i + 32], padding=True, truncation=True, max_length=256, return_tensors="pt")
-            batch = batch.to(encoder.device)
-            hidden = encoder(**batch).last_hidden_state  # (B, T, 384)
-            mask = batch["attention_mask"].unsqueeze(-1)  # (B, T, 1)
-            vectors.append(torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1).cpu())
-        return torch.cat(vectors)
-
-    return run
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COSINE)
-def test_no_two_texts_mean_the_same(name: str, embed) -> None:
+def test_no_two_texts_mean_the_same(name: str, ready_home: Path) -> None:
     texts = {
         "dialogues": lambda: {row["id"]: row["dialogue"] for row in dialogues()},
         "reviews": lambda: {row["id"]: row["text"] for row in rows("reviews/reviews.jsonl")},
         "translations": lambda: {row["id"]: row["references"][0] for row in rows("translations/translations.jsonl")},
         "prose": lambda: {row["id"]: row["text"] for row in rows("corpus/prose.jsonl")},
     }[name]()
-    vectors = embed(list(texts.values()))
+    vectors = scoring.embed(list(texts.values()))
     cosines = (vectors @ vectors.T).fill_diagonal_(-1)
     names = list(texts)
     closest = int(cosines.argmax())

@@ -132,8 +132,8 @@ def _where(error: BaseException, function: Callable[..., Any]) -> str:
     return f" in line {number} of your function" + (f", `{frame.line}`" if frame.line else "")
 
 
-def _run(exercise: Exercise, function: Callable[..., Any], case: tuple[Any, ...]) -> Any:
-    """Call the learner's function on one case and insist on a usable value."""
+def _run(exercise: Exercise, function: Callable[..., Any], case: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Call the learner's function on one case and insist on a usable value: (what came, what the reference gives)."""
     import torch
 
     given = copy.deepcopy(case)
@@ -172,7 +172,7 @@ def _run(exercise: Exercise, function: Callable[..., Any], case: tuple[Any, ...]
         raise _Wrong(
             "Your result was computed by changing the input in place; work on a copy, because later cells use the input again."
         )
-    return got
+    return got, want
 
 
 def _agrees(exercise: Exercise, results: list[Any], mistake: Callable[..., Any]) -> bool:
@@ -198,36 +198,35 @@ def judge(exercise: Exercise, function: Any) -> Verdict:
             "wrong", f"Your function is called with ({names}) and does not take these arguments: keep the signature of the stub."
         )
     results: list[Any] = []
-    missed: int | None = None
-    for number, case in enumerate(exercise.cases):
+    missed = ""
+    for case in exercise.cases:
         try:
-            results.append(_run(exercise, function, case))
+            got, want = _run(exercise, function, case)
         except _Open:
             return Verdict("open", "not answered yet. The cells below use the reference for now.")
         except _Wrong as wrong:
-            if missed is None:
+            if not missed:
                 return Verdict("wrong", str(wrong))
             break  # the numbers of an earlier, simpler case say more
-        if missed is None and not _equal(results[-1], exercise.reference(*copy.deepcopy(case)), exercise.atol):
-            missed = number
-    if missed is not None:
-        case = exercise.cases[missed]
-        numbers = f"For {_call_text(exercise, case)} expected {brief(exercise.reference(*copy.deepcopy(case)))}, got {brief(results[missed])}."
+        results.append(got)
+        if not missed and not _equal(got, want, exercise.atol):
+            missed = f"For {_call_text(exercise, case)} expected {brief(want)}, got {brief(got)}."
+    if missed:
         named = next((m.message for m in exercise.mistakes if _agrees(exercise, results, m.function)), None)
-        return Verdict("wrong", f"{numbers} {named}" if named else numbers)
+        return Verdict("wrong", f"{missed} {named}" if named else missed)
     return Verdict("passed", f"right on all {len(exercise.cases)} cases.")
 
 
 _LOOK = {"passed": ("#009E73", "passed"), "open": ("#E69F00", "open"), "wrong": ("#D55E00", "not yet")}
 
 
-def show_verdict(id: str, title: str, verdict: Verdict) -> None:
-    """Show a verdict as a card in a notebook, as a line elsewhere."""
+def show_verdict(id: str, title: str, verdict: Verdict, nudge: str = "") -> None:
+    """Show a verdict, and after a wrong answer the nudge, as a card in a notebook and as a line elsewhere."""
     from IPython import get_ipython
     from IPython.display import display
 
     colour, word = _LOOK[verdict.status]
-    nudge = f' Stuck? Run hint("{id}") in a new cell.' if verdict.status == "wrong" and title != "Quiz" else ""
+    nudge = f" {nudge}" if nudge and verdict.status == "wrong" else ""
     plain = f"{id} {title}: {word}, {verdict.message}{nudge}"
     card = (
         f'<div role="status" style="border-left: 5px solid {colour}; padding: 4px 12px; margin: 4px 0;">'
@@ -259,7 +258,7 @@ def check(id: str, function: Any) -> Callable[..., Any]:
     verdict = judge(exercise, function)
     if verdict.status != "open":
         store.note(exercise.id, passed=verdict.status == "passed")
-    show_verdict(exercise.id, exercise.title, verdict)
+    show_verdict(exercise.id, exercise.title, verdict, f'Stuck? Run hint("{exercise.id}") in a new cell.')
     if verdict.status == "wrong" and runtime.strict():
         raise CheckFailed(f"{exercise.id}: {verdict.message}")
     return function if verdict.status == "passed" else exercise.reference
