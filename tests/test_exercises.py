@@ -3,40 +3,47 @@
 from __future__ import annotations
 
 import json
-import math
-from collections import Counter
+import runpy
+from pathlib import Path
 
 import pytest
 import torch
 
-from labutils import scoring
 from labutils.exercises.checking import judge
 from labutils.exercises.registry import answer, exercises, find, quizzes
 
 IDS = [exercise.id for exercise in exercises()]
-# What the cells above an exercise have defined.
-SPACE = {"torch": torch, "math": math, "Counter": Counter, "grams": scoring.ngrams}
+# One file a lab: what the cells above its exercises have defined, and wrong answers as a person would type them.
+FILES = {path.stem[3:]: runpy.run_path(str(path)) for path in sorted(Path(__file__).parent.glob("wrong_answers/lab*.py"))}
+TYPED = [case for file in FILES.values() for case in file["TYPED"]]
 
 
-def run(code: str) -> object:
-    """Run a cell's code after the functions that its lab defined before it, and return its own function."""
-    space: dict = {**SPACE}
-    wanted = code.split("def ")[-1].split("(")[0]
-    for id in IDS:
-        exec(answer(id)["solution"], space)
+def space_of(id: str) -> dict:
+    """The names in a learner's notebook when all exercises of this one's lab are solved."""
+    lab = id.split(".")[0]
+    space: dict = {"torch": torch, **FILES.get(lab.zfill(2), {}).get("SPACE", {})}
+    for other in IDS:
+        if other.split(".")[0] == lab:
+            exec(answer(other)["solution"], space)
+    return space
+
+
+def run(id: str, kind: str) -> object:
+    """Run an exercise's stub or solution after the lab's other functions, and return the function that it defines."""
+    space, code = space_of(id), answer(id)[kind]
     exec(code, space)
-    return space[wanted]
+    return space[code.split("\ndef ")[-1].removeprefix("def ").split("(")[0]]
 
 
 @pytest.mark.parametrize("id", IDS)
 def test_the_solution_in_the_notebook_passes(id):
-    verdict = judge(find(id), run(answer(id)["solution"]))
+    verdict = judge(find(id), run(id, "solution"))
     assert verdict.status == "passed", verdict.message
 
 
 @pytest.mark.parametrize("id", IDS)
 def test_the_stub_in_the_notebook_is_open(id):
-    assert judge(find(id), run(answer(id)["stub"])).status == "open"
+    assert judge(find(id), run(id, "stub")).status == "open"
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -50,109 +57,9 @@ def test_each_mistake_is_named_by_its_own_message(id):
         assert "expected" in verdict.message and "got" in verdict.message
 
 
-# Wrong answers as a person would type them, written apart from the declared mistakes, with a word that the verdict must hold.
-TYPED = [
-    ("2.1", "def f(logits, temperature=1.0):\n e = (logits * temperature).exp()\n return e / e.sum()", "multiplied"),
-    ("2.1", "def f(logits, temperature=1.0):\n e = (logits / temperature).exp()\n return e / e.sum()", "NaN"),
-    ("2.1", "def f(logits, temperature=1.0):\n return (logits / temperature).softmax(0).tolist()", "tensor"),
-    ("2.2", "def f(probs, u):\n return probs.argmax().item()", "greedy"),
-    ("2.2", "def f(probs, u):\n return torch.searchsorted(probs.cumsum(0), u)", "int"),
-    (
-        "2.3",
-        "def f(logits, k):\n out = torch.zeros_like(logits)\n i = logits.topk(k).indices\n out[i] = logits[i]\n return out",
-        "minus infinity",
-    ),
-    ("2.3", "def f(logits, k):\n return logits.topk(k).values", "shape"),
-    ("2.3", "def f(logits, k):\n logits[logits < logits.topk(k).values[-1]] = -torch.inf\n return logits", "in place"),
-    (
-        "2.4",
-        "def f(logits, p):\n o = logits.argsort(descending=True)\n m = logits.softmax(0)[o].cumsum(0)\n out = logits.clone()\n"
-        " out[o[m > p]] = -torch.inf\n return out",
-        "crosses p",
-    ),
-    (
-        "2.5",
-        "def f(logits, counts, frequency, presence):\n return logits + frequency * counts + presence * counts.clamp(max=1)",
-        "sign",
-    ),
-    ("2.6", "def f(logits, ids, penalty):\n out = logits.clone()\n out[ids] /= penalty\n return out", "negative"),
-    ("2.7", "def f(text, stops):\n return text.split(stops[0])[0]", "earliest"),
-    (
-        "2.8",
-        "def f(logits, ids, u, temperature, k, p, penalty):\n"
-        " z = top_p_filter(top_k_filter(repetition_penalty(logits, ids, penalty), k), p) / temperature\n return draw(softmax(z), u)",
-        "temperature comes after",
-    ),
-    (
-        "6.1",
-        "def f(candidate, reference, n):\n a, b = grams(candidate, n), grams(reference, n)\n"
-        " return sum(a[g] for g in a if g in b), sum(a.values()), sum(b.values())",
-        "Clipping",
-    ),
-    (
-        "6.1",
-        "def f(candidate, reference, n):\n a, b = grams(candidate, n), grams(reference, n)\n"
-        " return sum(min(a[g], b[g]) for g in a), sum(b.values()), sum(a.values())",
-        "exchanged",
-    ),
-    (
-        "6.1",
-        "def f(candidate, reference, n):\n return len(set(candidate) & set(reference)), len(candidate), len(reference)",
-        "expected (2, 7, 6)",
-    ),
-    (
-        "6.2",
-        "def f(m, c, r):\n p, q = (m / r if r else 0.0), (m / c if c else 0.0)\n return p, q, (2 * p * q / (p + q) if m else 0.0)",
-        "recall divides by the reference's",
-    ),
-    ("6.2", "def f(m, c, r):\n p, q = m / max(c, 1), m / max(r, 1)\n return p, q, (p + q) / 2", "harmonic"),
-    ("6.2", "def f(m, c, r):\n p, q = m / c, m / r\n return p, q, 2 * p * q / (p + q)", "ZeroDivisionError"),
-    (
-        "6.3",
-        "def f(a, b):\n best = 0\n for i in range(len(a)):\n  for j in range(len(b)):\n   k = 0\n"
-        "   while i + k < len(a) and j + k < len(b) and a[i + k] == b[j + k]:\n    k += 1\n   best = max(best, k)\n return best",
-        "substring",
-    ),
-    ("6.3", "def f(a, b):\n return sum((Counter(a) & Counter(b)).values())", "order"),
-    (
-        "6.4",
-        "def f(candidate, references, n):\n most = Counter()\n for r in references:\n  most += grams(r, n)\n"
-        " return sum((grams(candidate, n) & most).values()), max(0, len(candidate) - n + 1)",
-        "sum over the references",
-    ),
-    (
-        "6.4",
-        "def f(candidate, references, n):\n g = grams(candidate, n)\n return sum((g & grams(references[0], n)).values()), sum(g.values())",
-        "first reference",
-    ),
-    ("6.5", "def f(c, r):\n return 1.0 if c < r else math.exp(1 - c / r)", "inverted"),
-    ("6.5", "def f(c, r):\n return min(1, math.exp(1 - c / r))", "expected"),
-    ("6.5", "def f(c, r):\n return c / r if c < r else 1.0", "plain ratio"),
-    ("6.6", "def f(pairs, c, r):\n return 100 * brevity(c, r) * sum(m / t for m, t in pairs) / 4", "plain average"),
-    ("6.6", "def f(pairs, c, r):\n return 100 * math.prod(m / t for m, t in pairs) ** 0.25", "penalty is missing"),
-    (
-        "6.6",
-        "def f(pairs, c, r):\n return 100 * brevity(c, r) * math.exp(sum(math.log(m / t) for m, t in pairs) / 4)",
-        "ValueError",
-    ),
-    (
-        "6.7",
-        "def f(a, b, draws):\n return sum(sum(a[i] for i in d) < sum(b[i] for i in d) for d in draws) / len(draws)",
-        "not always the worse one",
-    ),
-    (
-        "6.7",
-        "def f(a, b, draws):\n if sum(a) > sum(b):\n  a, b = b, a\n return sum(sum(a[i] - b[i] for i in d) >= 0 for d in draws) / len(draws)",
-        "tie",
-    ),
-]
-
-
 @pytest.mark.parametrize("id, code, word", TYPED)
 def test_typed_wrong_answers_get_a_telling_message(id, code, word):
-    space: dict = {**SPACE}
-    for other in IDS:
-        exec(answer(other)["solution"], space)
+    space = space_of(id)
     exec(code, space)
     verdict = judge(find(id), space["f"])
     assert verdict.status == "wrong" and word in verdict.message, verdict.message
