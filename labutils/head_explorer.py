@@ -129,7 +129,7 @@ def view_html(view: View) -> str:
         "an empty cell exactly zero: it may not be seen. Each row sums to 100. ▶ marks the row of the table above."
     )
     return (
-        f'<p aria-live="polite"><b>{html.escape(summary(view))}</b></p>'
+        f'<p aria-live="polite" style="max-width: 32em;"><b>{html.escape(summary(view))}</b></p>'
         f'<table><caption style="text-align: left;">Where token {view.token} looks</caption><tbody>{bars}</tbody></table>'
         f'<div style="overflow-x: auto;"><table style="font-size: 85%;"><caption style="text-align: left;">'
         f"The map of layer {view.layer}, head {view.head}</caption><thead><tr><td></td>{head}</tr></thead>"
