@@ -247,7 +247,8 @@ def compare(
     mean, low, high, _ = paired_bootstrap(a, b, resamples, level, seed)
     differences = _differences(a, b)
     count, percent = len(differences), f"{100 * level:g} %"
-    ranked = not low <= 0 <= high
+    slack = TINY * max(max(map(abs, a)), max(map(abs, b)))  # rounding can put an end of the interval a hair beside 0
+    ranked = low > slack or high < -slack
     z = NormalDist().inv_cdf((1 + level) / 2) + NormalDist().inv_cdf(POWER)
     needed = UNREACHABLE
     if abs(mean) > TINY * float(abs(differences).max()):

@@ -193,3 +193,9 @@ def test_lists_are_taken_and_left_alone():
     intervals.compare(a, b)
     intervals.wrong_winner_rate(a, b, 2)
     assert (a, b) == ([0.1, 0.5, 0.4], [0.2, 0.2, 0.2])
+
+
+def test_rounding_alone_ranks_nobody():
+    a, b = [0.1 + 0.2] * 20, [0.3] * 20  # unequal in the last bit
+    assert a != b and not intervals.compare(a, b).ranked
+    assert intervals.compare([1e-3] * 20, [0.0] * 20).ranked
