@@ -7,7 +7,7 @@ import platform
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import nbformat
 import typer
@@ -117,12 +117,15 @@ def machine_facts() -> dict[str, Any]:
 
 
 def main(
+    labs: Annotated[Optional[list[str]], typer.Argument(help="Numbers of labs; all by default.")] = None,
     save: Annotated[bool, typer.Option("--save", help="Also keep the measured budgets in labs/budgets.json.")] = False,
 ) -> None:
     """Run, measure, write."""
     REPORT.mkdir(parents=True, exist_ok=True)
     report: dict[str, Any] = {"release": __version__, "machine": machine_facts(), "profile": runtime.profile(), "labs": {}}
     for source in sources():
+        if labs and source.name[:2] not in labs:
+            continue
         console.print(f"{source.stem} ...")
         try:
             entry, html = run_lab(source)
@@ -138,6 +141,8 @@ def main(
     console.print(f"Written: {REPORT / 'index.html'}")
     if save:
         budgets = {name: {key: lab[key] for key in ("seconds", "peak_rss_gib")} for name, lab in report["labs"].items()}
+        earlier = doctor.budgets()["labs"] if labs else {}
+        budgets = dict(sorted({**earlier, **budgets}.items()))
         kept = {"gflops": report["machine"]["gflops"], "cores": report["machine"]["cores"], "labs": budgets}
         doctor.BUDGETS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         README.write_text(with_labs(README.read_text(encoding="utf-8")), encoding="utf-8")
