@@ -1224,7 +1224,7 @@ assert not fits(plans["train all, mixed"], 80 * 2**30) and fits(
 )
 
 # %% [markdown]
-# Now with your own sizes, and against the machine you are on. Reach a control with Tab, and change it with the arrow keys.
+# Now with your own sizes, and against the machine you are on. Type a number and press Enter, or choose from a list.
 
 # %% tags=["device"]
 from labutils.calculator import Settings, calculator, view

@@ -25,10 +25,15 @@ def test_lab_04_bits_and_calculator_answer_to_the_keyboard(page, jupyterlab, pic
     answer = page.locator(".widget-html-content", has_text="at the peak").first
     before = answer.inner_text()
     page.screenshot(path=pictures / "04_calculator_before.png")
-    task.focus()
-    page.keyboard.type("train all")  # a closed list jumps to what is typed
+    task.select_option(label="train all weights")
     expect(answer).to_contain_text("train all weights")
     assert answer.inner_text() != before
+    chosen = answer.inner_text()
+    batch = page.locator(".widget-text", has_text="batch").locator("input").first
+    batch.focus()
+    page.keyboard.press("ArrowUp")  # one sequence more
+    page.keyboard.press("Enter")
+    expect(answer).not_to_have_text(chosen)
     page.screenshot(path=pictures / "04_calculator_after.png")
 
     page.set_viewport_size({"width": 900, "height": 900})
