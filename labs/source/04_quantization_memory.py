@@ -131,8 +131,9 @@ print(f"measured: {measured / 10**9:.3f} GB, which is {measured / 2**30:.3f} GiB
 # A float has three fields: a **sign** bit, an **exponent** that says how large, and a **mantissa** that says exactly which number
 # of that size.
 #
-# $$(-1)^{\text{sign}} \cdot 2^{\text{exponent} - \text{bias}} \cdot \left(1 + \frac{\text{mantissa}}{2^M}\right) \qquad
-# \text{bias} = 2^{E-1} - 1$$
+# $$(-1)^{\text{sign}} \cdot 2^{\text{exponent} - \text{bias}} \cdot \left(1 + \frac{\text{mantissa}}{2^M}\right)$$
+#
+# $$\text{bias} = 2^{E-1} - 1$$
 #
 # with E exponent bits and M mantissa bits. The 1 before the fraction is not stored. One special case: with a stored exponent of 0
 # the number is **subnormal**, the 1 disappears and the power of two is $2^{1-\text{bias}}$. That is how 0 is written, too. (An
@@ -261,8 +262,11 @@ quiz("4.b")
 #
 # The simplest quantizer looks at the largest magnitude and lets it be 127:
 #
-# $$\text{scale} = \frac{\max |x|}{127} \qquad \text{code} = \text{round}\left(\frac{x}{\text{scale}}\right) \qquad
-# \hat x = \text{scale} \cdot \text{code}$$
+# $$\text{scale} = \frac{\max |x|}{127}$$
+#
+# $$\text{code} = \text{round}\left(\frac{x}{\text{scale}}\right)$$
+#
+# $$\hat x = \text{scale} \cdot \text{code}$$
 #
 # One number at a time, on a toy:
 
@@ -333,8 +337,13 @@ assert zeros > 0.99
 # Absmax wastes half of its codes when all numbers have one sign. **Zero-point** (or affine) quantization lays the 256 codes 0 to
 # 255 over the range that there is, and remembers on which code 0 falls:
 #
-# $$\text{scale} = \frac{\text{high} - \text{low}}{255} \qquad z = \text{round}\left(\frac{-\text{low}}{\text{scale}}\right) \qquad
-# \text{code} = \text{round}\left(\frac{x}{\text{scale}}\right) + z \qquad \hat x = \text{scale} \cdot (\text{code} - z)$$
+# $$\text{scale} = \frac{\text{high} - \text{low}}{255}$$
+#
+# $$z = \text{round}\left(\frac{-\text{low}}{\text{scale}}\right)$$
+#
+# $$\text{code} = \text{round}\left(\frac{x}{\text{scale}}\right) + z$$
+#
+# $$\hat x = \text{scale} \cdot (\text{code} - z)$$
 #
 # `low` and `high` include 0, so that 0 (padding, masked values) is kept exactly.
 #
