@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 from steps import errors, open_notebook, run_all
 
@@ -15,7 +17,7 @@ def test_lab_03_the_composer_follows_the_keyboard(page, jupyterlab, pictures):
     boxes = page.locator(".widget-checkbox input[type=checkbox]")
     first = boxes.first
     first.scroll_into_view_if_needed()
-    view = page.locator(".widget-html-content", has_text="tokens").last
+    view = page.locator(".widget-html-content", has_text=re.compile(r"shots?; \d+ \+ \d+ of")).first
     expect(view).to_contain_text("2 shots")
     page.screenshot(path=pictures / "03_composer_before.png")
 
