@@ -141,9 +141,10 @@ def main(
     console.print(f"Written: {REPORT / 'index.html'}")
     if save:
         budgets = {name: {key: lab[key] for key in ("seconds", "peak_rss_gib")} for name, lab in report["labs"].items()}
-        earlier = doctor.budgets()["labs"] if labs else {}
-        budgets = dict(sorted({**earlier, **budgets}.items()))
-        kept = {"gflops": report["machine"]["gflops"], "cores": report["machine"]["cores"], "labs": budgets}
+        earlier = doctor.budgets() if labs else {}  # of this machine: its speed was taken when the other labs were measured
+        budgets = dict(sorted({**earlier.get("labs", {}), **budgets}.items()))
+        facts = {key: earlier.get(key, report["machine"][key]) for key in ("gflops", "cores")}
+        kept = {**facts, "labs": budgets}
         doctor.BUDGETS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         README.write_text(with_labs(README.read_text(encoding="utf-8")), encoding="utf-8")
 
