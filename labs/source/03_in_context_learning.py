@@ -349,7 +349,7 @@ def measure(drawn, rows, style="bare"):
 
 # %% tags=["device"]
 COUNTS = (0, 1, 2, 4, 6, 8)
-rows = test[: lab.size(smoke=6, small=36, standard=40, gpu=84)]
+rows = test[: lab.size(smoke=6, small=28, gpu=84)]
 seeds = range(lab.size(smoke=1, small=2, standard=3, gpu=8))
 raw, even = {}, {}
 with guard("6 The curve", need_gib=0.6):
@@ -779,7 +779,7 @@ assert not view.budget.fits and [leak.shot for leak in view.leaks] == [6]
 # %%
 def write(prompts, max_new_tokens, stops=()):
     """Greedy completions, stripped; the profile smoke cuts them short."""
-    cap = min(max_new_tokens, lab.size(smoke=6, small=96))
+    cap = min(max_new_tokens, lab.size(smoke=6, small=64))
     return [t.strip() for t in shared_prefix.generate_texts(model, tokenizer, prompts, cap, stops)]
 
 
