@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import statistics
 import sys
 import time
@@ -24,6 +23,7 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from labutils import load_model, machine, runtime
 from labutils.corpora import load_dialogues
+from labutils.tuning import Method, Recipe, build_examples, prepare, train
 
 ROOT = Path(__file__).resolve().parent.parent
 PROMPT = "Summarize the following conversation.\n\n{dialogue}\n\nSummary:"
@@ -61,53 +61,14 @@ def generate(model: Any, tokenizer: Any, dialogues: list[str], chat: bool = Fals
     return summaries
 
 
-def loss_on_summary(model: Any, tokenizer: Any, row: dict[str, str]) -> tuple[torch.Tensor, int]:
-    """Summed cross-entropy (nats) over the summary's tokens and the end token, and how many those are.
-
-    Logits are computed for those positions alone: with a vocabulary of 49,152 they would be the largest activation.
-    """
-    prompt = tokenizer(PROMPT.format(dialogue=row["dialogue"]))["input_ids"]
-    answer = [*tokenizer(" " + row["summary"])["input_ids"], tokenizer.eos_token_id]
-    ids = torch.tensor([prompt + answer], device=model.device)  # (1, T)
-    logits = model(input_ids=ids, logits_to_keep=len(answer) + 1).logits[0, :-1]  # (A, V)
-    return torch.nn.functional.cross_entropy(logits, ids[0, -len(answer) :], reduction="sum"), len(answer)
-
-
 def tune(model: Any, tokenizer: Any, rows: list[dict[str, str]]) -> tuple[Any, list[float]]:
     """One epoch of LoRA on every linear layer: the tuned model and the mean loss (nats per token) of each step."""
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        r=SETTINGS["lora_rank"], lora_alpha=SETTINGS["lora_alpha"], target_modules="all-linear", task_type="CAUSAL_LM"
-    )
-    model = get_peft_model(model, config)
-    model.train()
-    order = list(rows)
-    random.Random(SETTINGS["seed"]).shuffle(order)
-    steps = batches(order, int(SETTINGS["batch"]))
-    weights = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=SETTINGS["learning_rate"], weight_decay=0.0)
-    warm = max(1, len(steps) // 20)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / warm, (len(steps) - step) / max(1, len(steps) - warm))
-    )
-    losses = []
-    for number, step in enumerate(steps, 1):
-        total, count = 0.0, 0
-        for row in step:  # one at a time: no padding, and the activations of one dialogue in memory
-            loss, tokens = loss_on_summary(model, tokenizer, row)
-            loss.backward()
-            total, count = total + float(loss.detach()), count + tokens
-        for weight in weights:
-            weight.grad /= count
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(total / count)
-        if number % 10 == 0 or number == len(steps):
-            print(f"  step {number} of {len(steps)}, loss {statistics.mean(losses[-10:]):.3f} nats per token", flush=True)
-    return model.eval(), losses
+    pairs = [(PROMPT.format(dialogue=row["dialogue"]), " " + row["summary"]) for row in rows]
+    method = Method("lora", lora_rank=int(SETTINGS["lora_rank"]), lora_alpha=int(SETTINGS["lora_alpha"]))
+    keys = ("learning_rate", "batch", "epochs", "seed")
+    recipe = Recipe(**{key: SETTINGS[key] for key in keys}, warmup=0.05, micro_batch=1)
+    tuned = prepare(model, method, seed=int(SETTINGS["seed"]))
+    return tuned, train(tuned, build_examples(tokenizer, pairs), recipe).losses
 
 
 def score(candidate: str, reference: str) -> list[float]:

@@ -72,10 +72,22 @@ def _reset_peak_rss() -> bool:
 
 
 @contextmanager
-def _resident(found: Footprint) -> Iterator[None]:
-    """Fill in the resident set: by the kernel's own peak where it can be reset, else by a thread that looks every 5 ms."""
+def resident(exact: bool = True) -> Iterator[Footprint]:
+    """Watch the resident set alone: the Footprint's `start_rss` and `peak_rss`, of which the latter grows while the block runs.
+
+    Args:
+        exact: let the kernel keep the peak, where it can be reset (Linux). That forgets the process's earlier peak, by which
+            others may judge it; without it, and elsewhere, a thread looks every 5 ms.
+    """
+    found = Footprint()
+    with _resident(found, exact):
+        yield found
+
+
+@contextmanager
+def _resident(found: Footprint, exact: bool = True) -> Iterator[None]:
     process = psutil.Process()
-    found.exact_rss = _reset_peak_rss()
+    found.exact_rss = exact and _reset_peak_rss()
     found.start_rss = found.peak_rss = process.memory_info().rss
     done = threading.Event()
 

@@ -10,6 +10,7 @@ from typing import Any
 from labutils.errors import LabError
 from labutils.footprint import Footprint, measure, tensor_bytes
 from labutils.memory import Ledger, Shape, predict_inference, predict_training
+from labutils.tuning.methods import Method, prepare, set_checkpointing
 
 SMALLEST_TOKEN = 5  # ids below are often special (padding, end of text)
 
@@ -107,37 +108,22 @@ def _prepared(
     model: Any, method: str, checkpointing: bool, lora_rank: int, lora_targets: str | Sequence[str], virtual_tokens: int
 ) -> Iterator[Any]:
     """The model set up for a method; afterwards it is as it was."""
-    from peft import LoraConfig, PromptTuningConfig, get_peft_model
-
+    how = Method(
+        method,
+        lora_rank=lora_rank,
+        lora_targets=lora_targets if isinstance(lora_targets, str) else tuple(lora_targets),
+        virtual_tokens=virtual_tokens,
+    )
     before = {name: p.requires_grad for name, p in model.named_parameters()}
     was_training = model.training
-    seq2seq = bool(model.config.is_encoder_decoder)
-    task = "SEQ_2_SEQ_LM" if seq2seq else "CAUSAL_LM"
-    if checkpointing:
-        model.activation_checkpointing_enable()
-        if method in ("lora", "prompt_tuning"):
-            model.enable_input_require_grads()
-    tuned = model
-    if method == "lora":
-        targets = lora_targets if isinstance(lora_targets, str) else list(lora_targets)
-        tuned = get_peft_model(model, LoraConfig(r=lora_rank, target_modules=targets))
-    elif method == "prompt_tuning":
-        tuned = get_peft_model(model, PromptTuningConfig(task_type=task, num_virtual_tokens=virtual_tokens))
-    elif method == "bitfit":
-        biased = any(name.endswith("bias") for name in before)
-        for name, p in model.named_parameters():
-            p.requires_grad_(name.endswith("bias") if biased else "norm" in name)
-    else:
-        model.requires_grad_(True)
+    tuned = prepare(model, how)
+    set_checkpointing(tuned, checkpointing)
     try:
-        yield tuned.train()
+        yield tuned
     finally:
+        set_checkpointing(tuned, False)
         if method == "lora":
             tuned.unload()
-        if checkpointing:
-            model.activation_checkpointing_disable()
-            if method in ("lora", "prompt_tuning"):
-                model.disable_input_require_grads()
         for name, p in model.named_parameters():
             p.requires_grad_(before[name])
         model.train(was_training)

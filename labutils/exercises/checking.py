@@ -90,6 +90,8 @@ def brief(value: Any) -> str:
         return f"[{inner}]" if value.ndim == 1 else f"{inner} of shape {tuple(value.shape)}"
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, tuple) and any(map(_is_tensor, value)):
+        return f"({', '.join(map(brief, value))})"
     text = repr(value)
     return text if len(text) <= 90 else text[:87] + "..."
 

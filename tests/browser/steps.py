@@ -53,3 +53,11 @@ def errors(page: Page) -> int:
     return page.locator(
         '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type="application/vnd.jupyter.error"]'
     ).count()
+
+
+def cut_off(page: Page, boxes: str) -> list[str]:
+    """The beginnings of those boxes whose content is wider than they are."""
+    script = (
+        "boxes => boxes.filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 2).map(e => e.textContent.slice(0, 60))"
+    )
+    return page.locator(boxes).evaluate_all(script)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from playwright.sync_api import expect
-from steps import command, errors, last_output, open_notebook, run_all, run_code, wait_until_idle
+from steps import command, cut_off, errors, last_output, open_notebook, run_all, run_code, wait_until_idle
 
 WRONG = """def softmax(logits, temperature=1.0):
     e = (logits * temperature - (logits * temperature).max()).exp()
@@ -47,10 +47,7 @@ def test_lab_02_slider_check_hint_and_progress(page, jupyterlab, pictures):
     page.set_viewport_size({"width": 900, "height": 900})
     slider.scroll_into_view_if_needed()
     page.screenshot(path=pictures / "02_narrow.png")
-    cut_off = (
-        "boxes => boxes.filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 2).map(e => e.textContent.slice(0, 60))"
-    )
-    assert page.locator(".widget-slider, .widget-label, .jp-RenderedMarkdown").evaluate_all(cut_off) == []
+    assert cut_off(page, ".widget-slider, .widget-label, .jp-RenderedMarkdown") == []
     page.set_viewport_size({"width": 1400, "height": 1000})
 
     run_code(page, WRONG)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from playwright.sync_api import expect
-from steps import errors, last_output, open_notebook, run_all, run_code
+from steps import cut_off, errors, last_output, open_notebook, run_all, run_code
 
 WRONG = """def attend(q, k, v):
     return (q @ k.transpose(-2, -1)).softmax(dim=-1) @ v
 attend = check("1.4", attend)"""
-CUT_OFF = "boxes => boxes.filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 2).map(e => e.textContent.slice(0, 60))"
 
 
 def test_lab_01_the_head_explorer_answers_to_the_keyboard(page, jupyterlab, pictures):
@@ -30,7 +29,7 @@ def test_lab_01_the_head_explorer_answers_to_the_keyboard(page, jupyterlab, pict
     page.set_viewport_size({"width": 900, "height": 900})
     slider.scroll_into_view_if_needed()
     page.screenshot(path=pictures / "01_narrow.png")
-    assert page.locator(".widget-slider, .widget-label, .jp-RenderedMarkdown").evaluate_all(CUT_OFF) == []
+    assert cut_off(page, ".widget-slider, .widget-label, .jp-RenderedMarkdown") == []
     page.set_viewport_size({"width": 1400, "height": 1000})
 
     run_code(page, WRONG)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from playwright.sync_api import expect
-from steps import errors, open_notebook, run_all
+from steps import cut_off, errors, open_notebook, run_all
 
 
 def test_lab_03_the_composer_follows_the_keyboard(page, jupyterlab, pictures):
@@ -53,7 +53,4 @@ def test_lab_03_the_composer_follows_the_keyboard(page, jupyterlab, pictures):
     page.set_viewport_size({"width": 900, "height": 900})
     first.scroll_into_view_if_needed()
     page.screenshot(path=pictures / "03_narrow.png")
-    cut_off = (
-        "boxes => boxes.filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 2).map(e => e.textContent.slice(0, 60))"
-    )
-    assert page.locator(".widget-checkbox, .widget-dropdown, .widget-label, .jp-RenderedMarkdown").evaluate_all(cut_off) == []
+    assert cut_off(page, ".widget-checkbox, .widget-dropdown, .widget-label, .jp-RenderedMarkdown") == []

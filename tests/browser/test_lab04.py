@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playwright.sync_api import expect
-from steps import errors, open_notebook, run_all
+from steps import cut_off, errors, open_notebook, run_all
 
 
 def test_lab_04_bits_and_calculator_answer_to_the_keyboard(page, jupyterlab, pictures):
@@ -39,7 +39,4 @@ def test_lab_04_bits_and_calculator_answer_to_the_keyboard(page, jupyterlab, pic
     page.set_viewport_size({"width": 900, "height": 900})
     task.scroll_into_view_if_needed()
     page.screenshot(path=pictures / "04_narrow.png")
-    cut_off = (
-        "boxes => boxes.filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 2).map(e => e.textContent.slice(0, 60))"
-    )
-    assert page.locator(".widget-dropdown, .widget-label, .jp-RenderedMarkdown").evaluate_all(cut_off) == []
+    assert cut_off(page, ".widget-dropdown, .widget-label, .jp-RenderedMarkdown") == []

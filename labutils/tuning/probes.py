@@ -1,0 +1,58 @@
+"""Losses and answers without training: how well a model predicts completions, and which of several it finds likeliest (lab 05)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from labutils.tuning.examples import IGNORE, Example, build_examples, collate, token_losses
+
+BATCH_TOKENS = 2048  # tokens in a batch, padding included
+
+
+def completion_losses(model: Any, examples: Sequence[Example]) -> list[tuple[float, int]]:
+    """For each example, in their order: the summed cross-entropy of its completion in nats, and its completion's tokens.
+
+    The model is put into eval mode for the time, and nothing is trained.
+    """
+    order = sorted(range(len(examples)), key=lambda i: -examples[i].length)
+    found = [(0.0, 0)] * len(examples)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            while order:
+                size = max(1, BATCH_TOKENS // examples[order[0]].length)
+                group, order = order[:size], order[size:]
+                batch = collate([examples[i] for i in group], model)
+                counts = (batch.targets != IGNORE).sum(-1).tolist()
+                for i, losses in zip(group, token_losses(model, batch).split(counts), strict=True):
+                    found[i] = (float(losses.sum()), len(losses))
+    finally:
+        model.train(was_training)
+    return found
+
+
+def mean_loss(model: Any, examples: Sequence[Example]) -> float:
+    """The mean cross-entropy over all completion tokens, in nats: what the training loss is, on examples held out."""
+    found = completion_losses(model, examples)
+    return sum(loss for loss, _ in found) / sum(count for _, count in found)
+
+
+def choose(model: Any, tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each row, the likeliest of its `choices` after its `prompt`: by log-likelihood summed over the choice's tokens.
+
+    Args:
+        model, tokenizer: as `load_model` gives them, tuned or not.
+        rows: with "prompt" and "choices", such as the course's probes; a blank is put between the two.
+    """
+    pairs = [(row["prompt"], f" {choice}") for row in rows for choice in row["choices"]]
+    losses = iter(completion_losses(model, build_examples(tokenizer, pairs, end=False)))
+    return [min(row["choices"], key=lambda _: next(losses)[0]) for row in rows]
+
+
+def right_answers(model: Any, tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Whether the likeliest choice is the row's "answer", for each row."""
+    return [said == row["answer"] for said, row in zip(choose(model, tokenizer, rows), rows, strict=True)]

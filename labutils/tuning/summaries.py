@@ -1,0 +1,53 @@
+"""The task of lab 05: dialogues to summaries, as pairs to train on, texts to write, and scores with several references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labutils import prompting
+from labutils.scoring import Score, best_and_average, rouge_l, rouge_n
+from labutils.shared_prefix import generate_texts
+
+MAX_NEW_TOKENS = 52  # the longest summary of the training set has 51 and its end token
+ROUGES = ("ROUGE-1", "ROUGE-2", "ROUGE-L")
+
+
+def summary_prompts(tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The prompt for each dialogue, without examples: in the model's chat template where it has one, else in bare text."""
+    style = "chat" if tokenizer.chat_template else "bare"
+    return [str(prompting.few_shot_prompt(prompting.SUMMARY, [], row, style, tokenizer)) for row in rows]
+
+
+def summary_pairs(tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """(prompt, completion) for each dialogue; after a bare prompt the completion begins with its blank."""
+    blank = "" if tokenizer.chat_template else " "
+    return [(p, blank + row["summary"]) for p, row in zip(summary_prompts(tokenizer, rows), rows, strict=True)]
+
+
+def write_summaries(model: Any, tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A summary of each dialogue by greedy decoding, at most `MAX_NEW_TOKENS` tokens, on one line."""
+    texts = generate_texts(model, tokenizer, summary_prompts(tokenizer, rows), MAX_NEW_TOKENS)
+    return [" ".join(text.split()) for text in texts]
+
+
+def rouge_scores(texts: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """ROUGE F1 of each text in points (0 to 100), with stemming, averaged over the dialogue's references.
+
+    The average over references, not the best: it does not rise with their number, and it is less noisy than a single one.
+
+    Args:
+        texts: one a row.
+        rows: dialogues with "references".
+    """
+
+    def points(text: str, references: Sequence[str], name: str) -> float:
+        def score(candidate: str, reference: str) -> Score:
+            last = name[-1]
+            return (
+                rouge_l(candidate, reference, stem=True) if last == "L" else rouge_n(candidate, reference, int(last), stem=True)
+            )
+
+        return 100 * best_and_average(text, references, score)[1]
+
+    return {name: [points(t, row["references"], name) for t, row in zip(texts, rows, strict=True)] for name in ROUGES}
