@@ -631,7 +631,8 @@ assert all(abs(row.residual) < 0.2 for row in peaks.values())
 # Fair means: both arms start from the weights of the file and see the same examples in the same order, with the same seed and
 # number of steps, and both are scored on the same test. What differs is the method, and its learning rate. Full fine-tuning moves
 # every weight, so a step must be small; LoRA's factors start from nothing, and take a rate ten times larger. (With one rate for
-# both, one of them loses. The rates were chosen by the loss on validation dialogues, never by the test.)
+# both, one of them loses. These two were settled beforehand, after few trials; try others, and judge them by the validation
+# dialogues.)
 
 # %% [markdown]
 # The plan comes first: how many examples at a time fit into the memory we allow ourselves, of a session of 4 GiB?
@@ -1196,8 +1197,8 @@ assert len(says) == len(judged)
 #
 # - *"One seed."* True. Another order of the examples gives other scores, and the intervals, which resample test dialogues, know
 #   nothing of it. A small lead of one arm over the other may be the seed's.
-# - *"The rates were chosen for you."* They were, on other examples than the test. A method with a badly chosen rate loses any
-#   race: most surprising comparisons are comparisons of rates.
+# - *"The rates were chosen for you."* They were, after few trials. A method with a badly chosen rate loses any race: most surprising
+#   comparisons are comparisons of rates.
 # - *"ROUGE rewards form."* Yes. Section 6 shows it. Read the summaries.
 # - *"So few examples."* The course's set has 500. One epoch of all is a matter of minutes on a GPU; `LONGER` shows the loss.
 # - *"A 135 M model."* The same cells run on another decoder with `LABS_MODEL`. What LoRA saves grows with the parameters, so a

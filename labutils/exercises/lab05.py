@@ -593,8 +593,8 @@ QUIZZES = (
     ),
     Quiz(
         id="5.b",
-        question="Patient 1: the loss begins far below that of the other runs and falls to nearly nothing in a few steps, while "
-        "the loss on the completions alone hardly moves. What is wrong?",
+        question="Patient 1: the loss begins far below that of the other runs and falls further, while the loss on the completions "
+        "alone stays about where it was. What is wrong?",
         options=FAULTS,
         right=0,
         why=(
@@ -613,7 +613,7 @@ QUIZZES = (
         options=FAULTS,
         right=1,
         why=(
-            "Then the loss would begin far below that of the other runs and fall to nearly nothing; this one rises.",
+            "Then the loss would begin far below that of the other runs, and fall; this one rises.",
             "Each step goes so far that the gradient says nothing about where it lands. Lower the rate, warm up, decay.",
             "Then the training curve would look healthy, and the results before and after would be identical.",
             "Then the loss would still fall, and the outputs would still be language.",
@@ -627,8 +627,7 @@ QUIZZES = (
         options=FAULTS,
         right=2,
         why=(
-            "Then the loss would begin far below that of the other runs and fall to nearly nothing; two models would still be "
-            "compared.",
+            "Then the loss would begin far below that of the other runs, and fall further; two models would still be compared.",
             "Then the results after the training would be far worse, not equal.",
             "Two names, one model: training changed it in place, and the baseline was measured afterwards. Measure it before, "
             "or load a fresh one.",
