@@ -23,13 +23,13 @@ def test_lab_05_answers_quiz_and_an_interrupt_that_loses_nothing(page, jupyterla
     table = page.locator(".jp-OutputArea", has_text="validation loss, nats a token").first
     table.scroll_into_view_if_needed()
     page.screenshot(path=pictures / "05_race.png")
-    page.locator("img[alt*='Patient 1']").first.scroll_into_view_if_needed()
+    page.locator(".jp-OutputArea p", has_text="Patient 1. On the left").first.scroll_into_view_if_needed()
     page.screenshot(path=pictures / "05_clinic.png")
 
-    quiz = page.locator(".widget-radio-box").nth(2)
-    quiz.scroll_into_view_if_needed()
-    quiz.locator("input").nth(0).check()
-    expect(page.locator(".jp-OutputArea", has=quiz).last).to_contain_text("Right.")
+    question = page.locator(".jp-OutputArea", has_text="Quiz 5.b.").last
+    question.scroll_into_view_if_needed()
+    question.locator(".widget-radio-box input").first.check()
+    expect(question).to_contain_text("Right.")
 
     page.set_viewport_size({"width": 900, "height": 900})
     page.screenshot(path=pictures / "05_narrow.png")
