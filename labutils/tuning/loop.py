@@ -213,7 +213,6 @@ def train(
                 if on_step:
                     on_step(number, history)
         except KeyboardInterrupt:
-            optimizer.zero_grad(set_to_none=True)
             with suppress(KeyboardInterrupt), checkpoints.uninterrupted():  # a second press is the first one's
                 if checkpoint:
                     checkpoints.save(checkpoint, model, optimizer, run, done, asdict(history))
