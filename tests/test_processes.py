@@ -24,11 +24,13 @@ from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForCondition
 from labutils import assets, machine
 from labutils.errors import LabError, NotEnoughMemory
 from labutils.loading import load_model
+from labutils.memory import Shape
 from labutils.tuning import launch, processes
 from labutils.tuning.checkpoints import Interrupted
 from labutils.tuning.examples import Example
 from labutils.tuning.loop import Recipe, train
 from labutils.tuning.methods import Method, prepare, trained
+from labutils.tuning.plan import plan_training
 from labutils.tuning.processes import Group
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -375,19 +377,12 @@ def test_each_process_plans_for_its_share_of_a_step():
     assert flagged.checkpointing and not fitted("full", "ddp", 1, 1.0).checkpointing
 
 
-def test_fsdp_plans_with_less_than_one_process_needs_and_ddp_with_more():
-    def least(wrap, size):
-        low, high = 0.0, 1.0
-        for _ in range(40):
-            middle = (low + high) / 2
-            enough = said(fitted, "full", wrap, size, middle, 2 * size) == "nothing"
-            low, high = (low, middle) if enough else (middle, high)
-        return high * machine.GIB
-
-    numbers = sum(p.numel() for p in tiny().parameters())
-    alone, copied, split = least("ddp", 1), least("ddp", 2), least("fsdp", 2)
-    assert copied - alone == pytest.approx(4 * numbers, rel=1e-3)  # gradients in float32 that stay in DDP's buckets
-    assert alone - split == pytest.approx(4 * numbers, rel=1e-3)  # half of AdamW's two moments
+@pytest.mark.parametrize(("wrap", "gib"), [("ddp", 6e-4), ("fsdp", 4e-4)])
+def test_the_program_plans_for_its_processes(wrap, gib):
+    shape = Shape.of(tiny())
+    plan = plan_training(shape, EXAMPLES[:8], "full", batch=16, memory_gib=gib, processes=4, wrap=wrap)
+    assert fitted("full", wrap, 4, gib, 16) == plan.apply(recipe(batch=16))
+    assert fitted("full", wrap, 4, 1.0, 16) != plan.apply(recipe(batch=16))  # the memory was short enough to matter
 
 
 def test_processes_of_one_machine_share_its_memory(monkeypatch):

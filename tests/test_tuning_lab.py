@@ -19,7 +19,7 @@ from labutils.tuning import catch_up as module
 from labutils.tuning.catch_up import arm, weigh
 from labutils.tuning.clinic import patient_b, patient_c, patient_d
 from labutils.tuning.features import fit_logistic, last_states
-from labutils.tuning.probes import choose, completion_losses, mean_loss, right_answers
+from labutils.tuning.probes import ask, completion_losses, mean_loss
 from labutils.tuning.summaries import ROUGES, rouge_scores, summary_pairs
 
 EXAMPLES = [
@@ -57,18 +57,16 @@ def test_the_mean_loss_weighs_tokens_and_leaves_the_mode_alone():
     assert model.training
 
 
-def test_the_chosen_answers_are_those_of_the_label_likelihoods(default_model):
+def test_answers_are_those_of_the_label_likelihoods(default_model):
     model, tokenizer = default_model
     rows = load_probes()["patterns"].to_list()[:6]
-    for row, chosen in zip(rows, choose(model, tokenizer, rows), strict=True):
-        scores = label_log_likelihoods(model, tokenizer, [row["prompt"]], [f" {choice}" for choice in row["choices"]])
-        assert chosen == row["choices"][int(scores.argmax())]
-
-
-def test_right_answers_compare_with_the_answer(monkeypatch):
-    rows = [{"prompt": "x", "choices": ["a", "b"], "answer": "a"}, {"prompt": "y", "choices": ["a", "b"], "answer": "b"}]
-    monkeypatch.setattr("labutils.tuning.probes.choose", lambda *_: ["a", "a"])
-    assert right_answers(None, None, rows) == [True, False]
+    found = ask(model, tokenizer, rows)
+    for row, right, nats in zip(rows, *found, strict=True):
+        scores = label_log_likelihoods(model, tokenizer, [row["prompt"]], [f" {choice}" for choice in row["choices"]])[0]
+        place = row["choices"].index(row["answer"])
+        assert right == (int(scores.argmax()) == place)
+        assert nats == pytest.approx(float(scores[place]), abs=1e-4)
+    assert 0 < sum(found.right) < 6 or min(found.log_likelihoods) < max(found.log_likelihoods)
 
 
 # --- summaries ------------------------------------------------------------------------------------------------------
@@ -245,10 +243,13 @@ def test_features_are_the_last_states_whatever_else_is_asked(default_model):
 
 # --- tables and figures ---------------------------------------------------------------------------------------------
 
-BEFORE = {"scores": {"ROUGE-1": [10.0, 20.0, 30.0]}, "probes": {"facts": [True, False, True]}}
+BEFORE = {
+    "scores": {"ROUGE-1": [10.0, 20.0, 30.0]},
+    "probes": {"facts": {"right": [True, False, True], "log_likelihoods": [-1.0, -2.0, -3.0]}},
+}
 HISTORY = {"losses": [3.0, 2.5], "seconds": 4.0, "tokens": 800, "peak_rss": 3 * 2**30}
 TUNED = {
-    "scores": {"ROUGE-1": [40.0, 50.0, 60.0]}, "probes": {"facts": [True, True, True]}, "history": HISTORY, "loss": 2.345,
+    "scores": {"ROUGE-1": [40.0, 50.0, 60.0]}, "probes": {"facts": {"right": [True, True, True], "log_likelihoods": [-2.0, -3.5, -4.5]}}, "history": HISTORY, "loss": 2.345,
     "trained": 50, "disk": 19_600_000,
 }  # fmt: skip
 
@@ -270,8 +271,9 @@ def test_the_race_table_holds_what_was_measured(shown):
 
 def test_the_probe_table_compares_each_arm_with_the_one_before(shown):
     verdicts = reports.probe_table("before", {"before": BEFORE, "tuned": TUNED})
-    assert "facts | 67% | 100%" in shown[0]
-    assert len(verdicts) == 1 and verdicts[0].difference == pytest.approx(1 / 3)
+    assert "facts | before | 67% | -2.00 | -" in shown[0]
+    assert "facts | tuned | 100% | -3.33 | -1.33 (-1.50 to -1.00)" in shown[0]
+    assert list(verdicts) == [("facts", "tuned")] and verdicts["facts", "tuned"].better == "before"
 
 
 def test_the_methods_table_and_the_curves(shown):

@@ -94,7 +94,8 @@ pairs = summaries.summary_pairs(tokenizer, data["train"])
 print(pairs[0][0] + pairs[0][1])
 
 # %% [markdown]
-# What stands around the dialogue is the model's **chat template**: the form in which it was tuned to take instructions.
+# What stands around the dialogue is the model's **chat template**: the form in which it was tuned to take instructions. The
+# **system message** says what to do, once; the user's turn is the dialogue; the completion is what the assistant should write.
 
 # %% [markdown]
 # **Exercise 5.1.** An example for training is one list of ids: the prompt, the completion, and the **end token**, without which
@@ -382,7 +383,7 @@ forget = {name: rows.to_list()[:size] for name, rows in corpora.load_probes().it
 def measured(net):
     """What a model writes, its scores, and its answers on the three probes."""
     texts = summaries.write_summaries(net, tokenizer, test)
-    answers = {name: probes.right_answers(net, tokenizer, rows) for name, rows in forget.items()}
+    answers = {name: probes.ask(net, tokenizer, rows)._asdict() for name, rows in forget.items()}
     return {"texts": texts, "scores": summaries.rouge_scores(texts, test), "probes": answers}
 
 
@@ -399,8 +400,8 @@ print(f"ROUGE-1 {span.mean:.1f} ({span.low:.1f} to {span.high:.1f}) on {len(test
 assert 0 <= span.low <= span.mean <= 100
 
 # %% [markdown]
-# It writes fluently, and often about something else. Keep the number. It is taken *before* any training, with the very prompt that
-# both arms will be trained on and scored with.
+# Fluent, and is it a summary? Keep the number. It is taken *before* any training, with the very prompt that both arms will be trained
+# on and scored with.
 
 # %% [markdown]
 # ## 5. LoRA by hand
@@ -656,6 +657,10 @@ for name in rates:
 assert all(plan.ledger.gib < memory_gib for plan in plans.values())
 
 # %% [markdown]
+# Both plans stay well below what is allowed: a margin is left for what the prediction does not see, and where freed memory is not given
+# back at once, room for the holes that it leaves.
+
+# %% [markdown]
 # `race` trains one arm, writes and scores its summaries, and looks at what it forgot. If you press Interrupt, the cell below goes
 # on from the last step when you run it again.
 
@@ -673,6 +678,7 @@ def race(name):
 
 
 settings = {"examples": count, "test": len(test), "rates": rates, "parameters": shape.parameters}
+settings |= {"prompt": examples[0].prompt, "questions": size}
 
 # %% [markdown]
 # **Predict:** which arm has the better summaries, and by how much? Which is faster? Then full fine-tuning:
@@ -755,30 +761,34 @@ assert all(len(arm["texts"]) == len(test) for arm in arms.values())
 # ## 7. What was forgotten
 #
 # Training moves weights that other abilities also used. **Catastrophic forgetting** is when those abilities go. Three small tests
-# that have nothing to do with summaries: sentiment of a sentence, simple facts, continuing a pattern. **Predict** which arm
-# forgets more.
+# that have nothing to do with summaries: sentiment of a sentence, simple facts, continuing a pattern. Right or wrong is a coarse
+# measure; the **log-likelihood** of the right answer is a finer one: how probable the model finds it, chosen or not.
+# **Predict** which arm forgets more.
 
 # %% tags=["device"]
 verdicts = reports.probe_table("zero-shot", arms)
-print(
-    sum(v.ranked for v in verdicts), "of", len(verdicts), "differences from before leave the noise"
-)
-record("probes that changed beyond the noise", [v.sentence for v in verdicts if v.ranked])
+ranked = {name: verdict.sentence for name, verdict in verdicts.items() if verdict.ranked}
+print(len(ranked), "of", len(verdicts), "changes of the log-likelihood leave the noise")
+record("probes that changed beyond the noise", list(ranked.values()))
 assert len(verdicts) == 6
 
 # %% [markdown]
-# One pass at moderate rates forgets little, and so few questions cannot see a loss of a few points. To see forgetting, we provoke
-# it: a narrower task (the answer is one word), all weights, and a rate ten times as high. Then the remedy: **mixing** other tasks into the
-# training, the idea behind FLAN (Wei et al. 2021). The mixed examples are facts and patterns that are *not* among the questions.
+# Read the last column: a change whose interval holds 0 may be chance. And a fall is not always knowledge lost. A tuned model may
+# know the answer as before, and yet want to begin in another way. If LoRA fell further than full training, do not be surprised: it
+# trains fewer numbers, at a rate ten times as high.
+#
+# To see forgetting plainly, we provoke it: a narrower task (the answer is one word), all weights, and a rate ten times as high.
+# Then the remedy: **mixing** other tasks into the training, the idea behind FLAN (Wei et al. 2021). The mixed examples are facts
+# and patterns that are *not* among the questions.
 
 # %%
 tasks = {name: corpora.load_probes()[name].to_list() for name in ("facts", "patterns")}
-others = [(row["prompt"], f" {row['answer']}") for rows in tasks.values() for row in rows[-24:]]
-asked = {name: rows[: min(size, 20)] for name, rows in tasks.items()}
+others = [(row["prompt"], f" {row['answer']}") for rows in tasks.values() for row in rows[-12:]]
+asked = [row for rows in tasks.values() for row in rows[: min(size, 20)]]
 narrow = sentiment[: lab.size(smoke=8, small=24, gpu=84)]
-mixed = narrow + tuning.build_examples(tokenizer, others[:: lab.size(smoke=12, small=1)])
+mixed = narrow + tuning.build_examples(tokenizer, others[:: lab.size(smoke=6, small=1)])
 print(len(others), "examples of other tasks; none is among the questions:", end=" ")
-print(not {prompt for prompt, _ in others} & {r["prompt"] for rows in asked.values() for r in rows})
+print(not {prompt for prompt, _ in others} & {row["prompt"] for row in asked})
 
 
 # %% [markdown]
@@ -787,33 +797,32 @@ print(not {prompt for prompt, _ in others} & {r["prompt"] for rows in asked.valu
 
 # %%
 def answers_after(chosen):
-    """Train all weights on the chosen examples at 1e-3, then ask: 1.0 or 0.0 for each question."""
+    """Train all weights on the chosen examples at 1e-3, then ask."""
     plan = tuning.plan_training(fresh(), chosen, "full", batch=4, memory_gib=memory_gib)
     tuning.train(tuning.prepare(model, "full"), chosen, plan.apply(tuning.Recipe(1e-3, batch=4)))
-    return [
-        float(x) for rows in asked.values() for x in probes.right_answers(model, tokenizer, rows)
-    ]
+    return probes.ask(model, tokenizer, asked)
 
 
 # %% [markdown]
-# Before, after the narrow training, and after the mixed one:
+# Before, after the narrow training, and after the mixed one. **Predict** how much of what was lost the mixing saves.
 
 # %% tags=["device"]
-before = arms["zero-shot"]
-known = {"before": [x for name in asked for x in reports.hits(before, name)[: len(asked[name])]]}
+known = {"nothing": probes.ask(fresh(), tokenizer, asked)}
 with guard("7 Mixing", need_gib=memory_gib):
-    known["sentiment alone"], known["mixed"] = answers_after(narrow), answers_after(mixed)
-show_table(("trained on", "right"), [(name, f"{mean(v):.0%}") for name, v in known.items()])
-forgot = intervals.compare(known["sentiment alone"], known["before"], ("narrow", "before"))
-saved = intervals.compare(known["mixed"], known["sentiment alone"], ("mixed", "narrow"))
+    known["sentiment alone"], known["a mixture"] = answers_after(narrow), answers_after(mixed)
+rows = [(name, f"{mean(a.right):.0%}", mean(a.log_likelihoods)) for name, a in known.items()]
+show_table(("trained on", "right", "log-likelihood, nats"), rows, f"{len(asked)} questions")
+before, alone, mixture = (a.log_likelihoods for a in known.values())
+forgot = intervals.compare(before, alone, ("the model before", "sentiment alone"))
+saved = intervals.compare(mixture, alone, ("the mixture", "sentiment alone"))
 print(forgot, saved, sep="\n")
 record("forgetting and mixing", [forgot.sentence, saved.sentence])
-assert lab.profile == "smoke" or (forgot.difference < 0 < saved.difference)
+assert lab.profile == "smoke" or (forgot.low > 0 and saved.low > 0)
 
 # %% [markdown]
-# Compare the second row with the first (what was forgotten), and the third with the second (what mixing saves); the sentences below
-# the table say whether so few questions can tell. Mixing costs more steps, and does not bring everything back. With LoRA there is a
-# way back in any case: the base is untouched, and without the adapter nothing is forgotten.
+# Trained on one task alone, the model hardly finds the right answers probable any more: it would meet any question with a sentiment.
+# Two dozen examples of other tasks keep most of that from happening. They cost more steps, and not everything comes back. With LoRA
+# there is a way back in any case: the base is untouched, and without the adapter nothing is forgotten.
 
 # %% [markdown]
 # ## 8. The clinic
@@ -960,7 +969,7 @@ judged = [
 
 def right(net):
     """1.0 or 0.0 for each of the judged reviews."""
-    return [float(x) for x in probes.right_answers(net, tokenizer, judged)]
+    return [float(x) for x in probes.ask(net, tokenizer, judged).right]
 
 
 # %% [markdown]
@@ -1195,6 +1204,8 @@ assert len(says) == len(judged)
 # %% [markdown]
 # ## 14. What a sceptic would say
 #
+# - *"The prompt."* One wording was tried here. Another one, or another place for the instruction, moves the zero-shot score by a few
+#   points (lab 03), and a gain is counted from that score.
 # - *"One seed."* True. Another order of the examples gives other scores, and the intervals, which resample test dialogues, know
 #   nothing of it. A small lead of one arm over the other may be the seed's.
 # - *"The rates were chosen for you."* They were, after few trials. A method with a badly chosen rate loses any race: most surprising

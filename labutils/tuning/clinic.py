@@ -14,7 +14,7 @@ import torch
 
 from labutils import machine
 from labutils.errors import LabError
-from labutils.plots import BLUE, GREY, VERMILION, new_figure, show
+from labutils.plots import BLUE, GREY, VERMILION, new_figure, show, whole_numbers
 from labutils.tuning.examples import IGNORE, Example, collate, token_losses
 from labutils.tuning.loop import LEARNING_RATES, History, Recipe, train
 from labutils.tuning.methods import prepare, trained
@@ -105,6 +105,7 @@ def chart(name: str, seen: Chart) -> None:
     left.legend(frameon=False)
     right.plot(steps, seen.gradient_norms, "o-", color=BLUE)
     right.set(xlabel="step", ylabel="norm of the gradient", yscale="log")
+    whole_numbers(left, right)
     show(
         figure,
         f"{name}. On the left the loss by step: as the training reports it in vermilion, and on the completions alone in grey, dashed. "

@@ -111,18 +111,13 @@ def _make_empty(out: Path) -> None:
 
 def _fitted(model: Any, examples: Any, method: Any, recipe: Any, wrap: str, memory_gib: float | None, group: Any) -> Any:
     """The recipe, cut to fit into the memory of the process that has least, so that all cut alike."""
-    from labutils.memory import Shape
-    from labutils.tuning.plan import plan_training, predict
+    from labutils.tuning.plan import plan_training
 
     if memory_gib is None:
         weights = machine.gib(sum(p.numel() * p.element_size() for p in model.parameters()))
         memory_gib = min(group.gather(_free(model.device.type))) + weights
-    share = -(-recipe.batch // group.size)
-    ledger = predict(Shape.of(model), examples, method, 1, device=model.device.type)
-    if not group.plain:  # DDP's buckets hold the gradients even when there are none yet; FSDP splits at least AdamW's moments
-        saved = ledger["optimizer"].gib * (1 - 1 / group.size) if wrap == "fsdp" else -ledger["gradients"].gib
-        memory_gib += saved
-    fitted = plan_training(model, examples, method, batch=share, memory_gib=memory_gib).apply(recipe)
+    plan = plan_training(model, examples, method, batch=recipe.batch, memory_gib=memory_gib, processes=group.size, wrap=wrap)
+    fitted = plan.apply(recipe)
     return replace(fitted, checkpointing=fitted.checkpointing or recipe.checkpointing)
 
 

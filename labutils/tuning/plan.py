@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from labutils import machine
 from labutils.errors import LabError, NotEnoughMemory
@@ -14,9 +15,8 @@ from labutils.tuning.loop import Recipe
 from labutils.tuning.methods import Method
 
 MARGIN = 0.1  # the largest residual of predicted activations was 8 % (benchmarks/memory_accuracy.py)
-FRAGMENTS = (
-    1.5  # what activations took besides themselves where freed blocks were kept (`machine.frugal`): at most that many times
-)
+# What activations took besides themselves where freed blocks were kept (`machine.frugal`): at most that many times.
+FRAGMENTS = 1.5
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,37 @@ class Plan:
 
     def __str__(self) -> str:
         """One sentence."""
-        how = ", activations checkpointed" if self.checkpointing else ""
+        how = ", activations checkpointed" * self.checkpointing + ", freed memory given back at once" * self.frugal
         return f"{self.micro_batch} example{'s' * (self.micro_batch > 1)} at a time{how}: {self.ledger.gib:.2f} GiB predicted."
 
 
-def settings(batch: int) -> list[tuple[int, bool]]:
-    """(micro-batch, checkpointing), the fastest first, each needing less memory than the plain ones before it.
+class Setting(NamedTuple):
+    """How a step could be cut; see `Plan`."""
 
-    Small micro-batches are slow: at two examples at a time the labs' model trains at two thirds of the speed of eight. Computing
-    activations again costs a third. So checkpointing with a large micro-batch comes before one example at a time.
+    micro_batch: int
+    checkpointing: bool
+    frugal: bool
+
+    @property
+    def speed(self) -> float:
+        """Roughly, in parts of the speed of a very large micro-batch.
+
+        Measured with the labs' model on two cores: 1, 2, 4 and 8 examples at a time train at 56, 70, 91 and 100 % of the speed of
+        eight; computing activations again costs a quarter, and giving memory back at once a fifth to a quarter.
+        """
+        size = self.micro_batch
+        return size / (size + 0.75) * (0.75 if self.checkpointing else 1.0) * (0.78 if self.frugal else 1.0)
+
+
+def settings(batch: int, device: str = "cpu") -> list[Setting]:
+    """All ways to cut a step of `batch` examples into parts, the fastest first.
+
+    The parts are even: a step of 4 has parts of 4, 2 or 1. Thrift is for a CPU's allocator; CUDA has another.
     """
-    plain = [size for size in range(batch, 1, -1)]
-    return [*((size, False) for size in plain), *((size, True) for size in plain), (1, False), (1, True)]
+    sizes = sorted({-(-batch // parts) for parts in range(1, batch + 1)})
+    thrift = (False, True) if device == "cpu" else (False,)
+    every = [Setting(*cut) for cut in itertools.product(sizes, (False, True), thrift)]
+    return sorted(every, key=lambda setting: -setting.speed)
 
 
 def predict(
@@ -110,6 +129,8 @@ def plan_training(
     *,
     batch: int = 8,
     memory_gib: float | None = None,
+    processes: int = 1,
+    wrap: str = "ddp",
 ) -> Plan:
     """The fastest setting whose predicted memory fits.
 
@@ -117,9 +138,11 @@ def plan_training(
         model: before `prepare`, or its Shape.
         examples: all that will be trained on; the longest decide.
         method: what is trained.
-        batch: examples a step; the micro-batch is at most that.
-        memory_gib: GiB (2**30 bytes) for weights, gradients, optimizer and activations together. By default what is free, and
-            what the model takes already.
+        batch: examples a step, over all processes; the micro-batch is at most a process's share.
+        memory_gib: GiB (2**30 bytes) for weights, gradients, optimizer and activations of one process together. By default what is
+            free, and what the model takes already.
+        processes: that share the step.
+        wrap: how several processes hold the model, "ddp" or "fsdp".
 
     Raises:
         NotEnoughMemory: nothing fits; the sentence says what is needed, what there is, and which method would fit.
@@ -132,28 +155,45 @@ def plan_training(
     device = "cpu" if isinstance(model, Shape) else model.device.type
     dtype = "float32" if isinstance(model, Shape) else str(model.dtype).removeprefix("torch.")
     room = _room(model, device) if memory_gib is None else memory_gib
+    share = -(-batch // processes)
+    kept = FRAGMENTS if device == "cpu" else MARGIN
 
-    def ledger_of(method: Method, size: int, again: bool) -> Ledger:
-        return predict(shape, examples, method, size, again, dtype=dtype, device=device, accumulation=size < batch)
+    def ledger_of(method: Method, setting: Setting) -> Ledger:
+        size, again, _ = setting
+        return predict(shape, examples, method, size, again, dtype=dtype, device=device, accumulation=size < share)
+
+    def need(ledger: Ledger, setting: Setting) -> float:
+        """GiB to keep free: the prediction, and a margin for what is predicted less exactly than weights and optimizer."""
+        margin = MARGIN if setting.frugal else kept
+        return ledger.gib + margin * _rough(ledger) + _shared(ledger, processes, wrap)
 
     length = max(example.length for example in examples)
-    for size, again in settings(min(batch, len(examples))):
-        ledger = ledger_of(method, size, again)
-        if _need(ledger) <= room:
-            return Plan(size, again, ledger.gib + FRAGMENTS * _rough(ledger) > room, ledger, length)
-    needs = _need(ledger)
-    others = {name: _need(ledger_of(Method(name), 1, True)) for name in ("lora", "qlora") if name != method.name}
-    fitting = [f"{name} needs {need:.2f} GiB and would fit" for name, need in others.items() if need <= room]
+    cuts = settings(min(share, len(examples)), device)
+    for setting in cuts:
+        ledger = ledger_of(method, setting)
+        if need(ledger, setting) <= room:
+            return Plan(*setting, ledger, length)
+    least = {
+        name: min(need(ledger_of(other, setting), setting) for setting in cuts if setting.checkpointing)
+        for name, other in {method.name: method, "lora": Method("lora"), "qlora": Method("qlora")}.items()
+    }
+    needs = least.pop(method.name)
+    fitting = [f"{name} needs {need:.2f} GiB and would fit" for name, need in least.items() if need <= room]
     advice = fitting[0] if fitting else "shorten the examples, close other kernels, or take a smaller model"
     raise NotEnoughMemory(
-        f"Training by {method.name} needs {needs:.2f} GiB even with one example of {length} tokens at a time and activations "
-        f"checkpointed, and there are {room:.2f} GiB: {advice}."
+        f"Training by {method.name} needs {needs:.2f} GiB even in the smallest setting, with examples of up to {length} tokens and "
+        f"activations checkpointed, and there are {room:.2f} GiB: {advice}."
     )
 
 
-def _need(ledger: Ledger) -> float:
-    """GiB to keep free: the prediction, and a margin for what is predicted less exactly than weights and optimizer."""
-    return ledger.gib + MARGIN * _rough(ledger)
+def _shared(ledger: Ledger, processes: int, wrap: str) -> float:
+    """GiB more (or less) than alone, where several processes train one model.
+
+    DDP's buckets hold the gradients even when there are none yet. FSDP splits at least AdamW's moments over the processes.
+    """
+    if processes == 1:
+        return 0.0
+    return ledger["gradients"].gib if wrap == "ddp" else -ledger["optimizer"].gib * (1 - 1 / processes)
 
 
 def _rough(ledger: Ledger) -> float:

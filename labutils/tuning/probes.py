@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -41,18 +41,28 @@ def mean_loss(model: Any, examples: Sequence[Example]) -> float:
     return sum(loss for loss, _ in found) / sum(count for _, count in found)
 
 
-def choose(model: Any, tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """For each row, the likeliest of its `choices` after its `prompt`: by log-likelihood summed over the choice's tokens.
+class Answers(NamedTuple):
+    """What a model says to n questions with choices.
+
+    Attributes:
+        right: (n,) whether the likeliest choice is the right one.
+        log_likelihoods: (n,) of the right answer, in nats, summed over its tokens: how probable it is, chosen or not. That says
+            more than right or wrong, and it also falls where a model would say something else first.
+    """
+
+    right: list[bool]
+    log_likelihoods: list[float]
+
+
+def ask(model: Any, tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> Answers:
+    """Ask questions: the answer is the choice with the largest log-likelihood, summed over its tokens.
 
     Args:
         model, tokenizer: as `load_model` gives them, tuned or not.
-        rows: with "prompt" and "choices", such as the course's probes; a blank is put between the two.
+        rows: with "prompt", "choices" and "answer", such as the course's probes; a blank is put between prompt and choice.
     """
     pairs = [(row["prompt"], f" {choice}") for row in rows for choice in row["choices"]]
     losses = iter(completion_losses(model, build_examples(tokenizer, pairs, end=False)))
-    return [min(row["choices"], key=lambda _: next(losses)[0]) for row in rows]
-
-
-def right_answers(model: Any, tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
-    """Whether the likeliest choice is the row's "answer", for each row."""
-    return [said == row["answer"] for said, row in zip(choose(model, tokenizer, rows), rows, strict=True)]
+    found = [{choice: -next(losses)[0] for choice in row["choices"]} for row in rows]
+    right = [max(said, key=said.__getitem__) == row["answer"] for said, row in zip(found, rows, strict=True)]
+    return Answers(right, [said[row["answer"]] for said, row in zip(found, rows, strict=True)])

@@ -1,7 +1,7 @@
 """Tables and figures of lab 05: the race of the arms, what was forgotten, and the methods side by side.
 
 An arm is what the lab's `race` returns: "history" (the fields of `History`), "trained" (numbers), "loss" (on validation), "disk"
-(bytes), "scores" (metric -> points a dialogue), "probes" (task -> right or not); the arm before training has the last two only.
+(bytes), "scores" (metric -> points a dialogue), "probes" (task -> the fields of `Answers`); the arm before training has the last two only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from labutils.intervals import Verdict, bootstrap_interval, compare
 from labutils.machine import GB, gib
-from labutils.plots import BLUE, ORANGE, new_figure, show, show_table
+from labutils.plots import BLUE, ORANGE, new_figure, show, show_table, whole_numbers
 
 Arms = Mapping[str, Mapping[str, Any]]
 
@@ -24,6 +24,7 @@ def loss_curves(title: str, arms: Arms) -> None:
         losses = arm["history"]["losses"]
         axes.plot(range(1, len(losses) + 1), losses, "o-", markersize=3, color=colour, label=name)
     axes.set(xlabel="step", ylabel="loss (nats a token)")
+    whole_numbers(axes)
     axes.legend(frameon=False)
     first, second = arms
     show(figure, f"Training loss by step for {first} in blue and {second} in orange. Both go up and down with the examples.")
@@ -57,22 +58,25 @@ def race_table(caption: str, before: str, arms: Arms, parameters: int) -> None:
     show_table(("", *arms), rows, caption)
 
 
-def hits(arm: Mapping[str, Any], task: str) -> list[float]:
-    """The right answers of an arm on one probe, as 1.0 and 0.0."""
-    return [float(right) for right in arm["probes"][task]]
+def answers(arm: Mapping[str, Any], task: str, field: str = "right") -> list[float]:
+    """An arm's answers on one probe: "right" as 1.0 and 0.0, or "log_likelihoods" in nats."""
+    return [float(value) for value in arm["probes"][task][field]]
 
 
-def probe_table(before: str, arms: Arms) -> list[Verdict]:
-    """Show the share of right answers by probe and arm; for each probe and trained arm, its verdict against the arm before."""
-    tasks = list(arms[before]["probes"])
-    rows = [(task, *(f"{fmean(hits(arm, task)):.0%}" for arm in arms.values())) for task in tasks]
-    show_table(("probe", *arms), rows, f"Right answers on {len(hits(arms[before], tasks[0]))} questions each")
-    return [
-        compare(hits(arm, task), hits(arms[before], task), (name, before))
-        for task in tasks
-        for name, arm in arms.items()
-        if name != before
-    ]
+def probe_table(before: str, arms: Arms) -> dict[tuple[str, str], Verdict]:
+    """Show right answers and log-likelihoods by probe and arm; (probe, arm) -> the verdict on its log-likelihoods against `before`."""
+    rows, verdicts = [], {}
+    for task in arms[before]["probes"]:
+        for name, arm in arms.items():
+            right, nats = answers(arm, task), answers(arm, task, "log_likelihoods")
+            change = "-"
+            if name != before:
+                verdict = compare(nats, answers(arms[before], task, "log_likelihoods"), (name, before))
+                change = f"{verdict.difference:+.2f} ({verdict.low:+.2f} to {verdict.high:+.2f})"
+                verdicts[task, name] = verdict
+            rows.append((task, name, f"{fmean(right):.0%}", f"{fmean(nats):.2f}", change))
+    show_table(("probe", "arm", "right", "log-likelihood", "change"), rows, f"{len(right)} questions a probe, nats an answer")
+    return verdicts
 
 
 def methods_table(

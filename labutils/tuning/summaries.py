@@ -14,9 +14,25 @@ ROUGES = ("ROUGE-1", "ROUGE-2", "ROUGE-L")
 
 
 def summary_prompts(tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The prompt for each dialogue, without examples: in the model's chat template where it has one, else in bare text."""
-    style = "chat" if tokenizer.chat_template else "bare"
-    return [str(prompting.few_shot_prompt(prompting.SUMMARY, [], row, style, tokenizer)) for row in rows]
+    """The prompt for each dialogue, without examples.
+
+    In a chat template the instruction is the system message, so that none is put in by default, and the dialogue is the user's
+    turn; a template without system messages gets both in that turn. A tokenizer without a template gets bare text.
+    """
+    from jinja2 import TemplateError
+
+    if not tokenizer.chat_template:
+        return [str(prompting.few_shot_prompt(prompting.SUMMARY, [], row)) for row in rows]
+
+    def chat(row: Mapping[str, Any]) -> str:
+        instruction, dialogue = prompting.SUMMARY.instruction, row[prompting.SUMMARY.text]
+        messages = [{"role": "system", "content": instruction}, {"role": "user", "content": dialogue}]
+        try:
+            return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except TemplateError:
+            return str(prompting.few_shot_prompt(prompting.SUMMARY, [], row, "chat", tokenizer))
+
+    return [chat(row) for row in rows]
 
 
 def summary_pairs(tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
