@@ -11,6 +11,7 @@ c4  the same inside 2.6 GiB for weights, gradients, optimizer and activations: w
 All take steps of 8 examples with AdamW in float32 and the same learning rate, each in a process of its own. Prints a table and
 writes build/fine_tuning.json. Seconds are those of the steps after the first. FLOP counts what the task needs: matrix products of
 the tokens without padding, logits where a label is; the share is that of the speed of a 1024 x 1024 product, measured before each run.
+Below the table stands where way c's time goes, by kinds of operation, from one more step under PyTorch's profiler.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +114,31 @@ def with_ours(model: Any, examples: list[Example], recipe: Recipe) -> list[float
     return [after - before for before, after in itertools.pairwise(ends)]
 
 
+KINDS = {
+    "matrix products": ("mm", "addmm", "bmm", "linear"),
+    "attention": ("_scaled_dot_product", "_flash_attention"),
+    "optimizer": ("_fused_adamw", "_foreach"),
+    "copies and sums": ("copy_", "cat", "add", "add_", "sum", "fill_", "zero_", "clone", "index", "index_put"),
+}
+
+
+def where_time_goes(work: Callable[[], Any]) -> dict[str, float]:
+    """Shares of the operations' own time while `work` runs, by the kinds above; the rest are mostly element-wise functions."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        work()
+    shares = dict.fromkeys([*KINDS, "other"], 0.0)
+    for event in seen.key_averages():
+        name = event.key.removeprefix("aten::")
+        kind = next(
+            (kind for kind, names in KINDS.items() if name in names or (name[0] == "_" and name.startswith(names))), "other"
+        )
+        shares[kind] += event.self_cpu_time_total
+    total = sum(shares.values())
+    return {kind: round(share / total, 3) for kind, share in shares.items()}
+
+
 def run(way: str, name: str, count: int) -> dict[str, Any]:
     """One way, one method, in this process."""
     torch.set_num_threads(machine.cores())
@@ -129,17 +156,20 @@ def run(way: str, name: str, count: int) -> dict[str, Any]:
         steps, cut = with_trainer(model, tokenizer, examples, rate, way == "a"), "8 at a time"
     else:
         steps, cut = with_ours(model, examples, plan.apply(Recipe(rate, batch=BATCH))), str(plan)
-    peak_rss = machine.peak_rss()
+    peak_rss, loss = machine.peak_rss(), mean_loss(model, validation)
+    once = plan.apply(Recipe(rate, batch=BATCH))
+    times = where_time_goes(lambda: train(model, examples[:BATCH], once)) if way == "c" else {}
     seconds = sum(steps[1:]) / (len(steps) - 1)
     speed = useful_flop(shape, examples, method) / count * BATCH / seconds / 1e9
     return {
         "examples_per_second": round(BATCH / seconds, 3),
         "peak_gib": round(machine.gib(peak_rss), 2),
-        "loss": round(mean_loss(model, validation), 3),
+        "loss": round(loss, 3),
         "gflops": round(speed, 1),
         "matmul_gflops": round(peak, 1),
         "share": round(speed / peak, 3),
         "cut": cut,
+        "times": times,
     }
 
 
@@ -180,7 +210,8 @@ def main() -> None:
                 flush=True,
             )
         speed = {way: found[f"{name} {way}"]["examples_per_second"] for way in WAYS}
-        print(f"{name}: c is {speed['c'] / speed['a']:.1f} times a and {speed['c'] / speed['b']:.2f} times b", flush=True)
+        print(f"{name}: c is {speed['c'] / speed['a']:.1f} times a and {speed['c'] / speed['b']:.2f} times b.", end=" ")
+        print("Time of c: " + ", ".join(f"{kind} {share:.0%}" for kind, share in found[f"{name} c"]["times"].items()), flush=True)
     path = ROOT / "build" / "fine_tuning.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"examples": arguments.examples, "runs": found}, indent=1) + "\n", encoding="utf-8")

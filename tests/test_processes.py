@@ -18,8 +18,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tiny_models import tiny
 from torch import distributed
-from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
 from labutils import assets, machine
 from labutils.errors import LabError, NotEnoughMemory
@@ -63,19 +63,8 @@ ARMS = {
 }
 
 
-def tiny(kind="tied", vocabulary=97, hidden=32):
-    torch.manual_seed(0)
-    sizes = dict(vocab_size=vocabulary, bos_token_id=0, eos_token_id=1, pad_token_id=2)
-    if kind == "t5":
-        config = T5Config(
-            d_model=hidden, d_kv=8, d_ff=64, num_layers=2, num_heads=4, decoder_start_token_id=0, dropout_rate=0.0, **sizes
-        )
-        return T5ForConditionalGeneration(config)
-    config = LlamaConfig(
-        hidden_size=hidden, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-        max_position_embeddings=1024, tie_word_embeddings=kind == "tied", **sizes,
-    )  # fmt: skip
-    return LlamaForCausalLM(config)
+def model_of(kind):
+    return tiny("t5") if kind == "t5" else tiny("llama", tied=kind == "tied")
 
 
 def recipe(**settings):
@@ -85,7 +74,7 @@ def recipe(**settings):
 def tuned(arm):
     """What each arm starts from: the same in every process."""
     kind, method, *_ = ARMS[arm]
-    return prepare(tiny(kind), method)
+    return prepare(model_of(kind), method)
 
 
 def said(call, *arguments, **options):
@@ -253,10 +242,10 @@ def test_a_plain_group_is_this_process(says):
     assert (group.rank, group.size, group.plain) == (0, 1, True)
     assert group.sum(1.5) == 1.5 and group.gather("a") == ["a"] and group.together(lambda: 3) == 3
     with pytest.raises(LabError) as caught:
-        processes.wrap(tiny())
+        processes.wrap(tiny(tied=True))
     says(caught.value, "torchrun", "accelerate launch")
     with pytest.raises(LabError) as caught:
-        processes.wrap(tiny(), "zero")
+        processes.wrap(tiny(tied=True), "zero")
     says(caught.value, "'zero'", "ddp", "fsdp")
 
 
@@ -267,7 +256,7 @@ def test_a_plain_group_is_this_process(says):
 def small(tmp_path_factory):
     """A random model with the course's tokenizer, saved as LABS_MODEL takes it."""
     folder = tmp_path_factory.mktemp("small")
-    model = tiny(vocabulary=49152, hidden=16)
+    model = tiny(vocabulary=49152, hidden=16, tied=True)
     model.save_pretrained(folder)
     for file in assets.model_for("decoder").folder.iterdir():
         if file.name.startswith(("tokenizer", "special_tokens", "chat_template", "vocab", "merges")):
@@ -365,7 +354,7 @@ def test_what_adapters_leave_behind_puts_them_back(small, tmp_path, monkeypatch)
 
 
 def fitted(method, wrap, size, gib, batch=8):
-    model, examples = tiny(), EXAMPLES[:8]
+    model, examples = tiny(tied=True), EXAMPLES[:8]
     return launch._fitted(model, examples, Method(method), recipe(batch=batch), wrap, gib, Group(0, size))
 
 
@@ -373,13 +362,13 @@ def test_each_process_plans_for_its_share_of_a_step():
     assert fitted("full", "ddp", 1, 1.0).micro_batch == 8
     assert fitted("full", "ddp", 2, 1.0).micro_batch == fitted("full", "fsdp", 2, 1.0).micro_batch == 4
     assert fitted("lora", "ddp", 3, 1.0, batch=7).micro_batch == 3
-    flagged = launch._fitted(tiny(), EXAMPLES, Method("full"), recipe(batch=8, checkpointing=True), "ddp", 1.0, Group())
+    flagged = launch._fitted(tiny(tied=True), EXAMPLES, Method("full"), recipe(batch=8, checkpointing=True), "ddp", 1.0, Group())
     assert flagged.checkpointing and not fitted("full", "ddp", 1, 1.0).checkpointing
 
 
 @pytest.mark.parametrize(("wrap", "gib"), [("ddp", 6e-4), ("fsdp", 4e-4)])
 def test_the_program_plans_for_its_processes(wrap, gib):
-    shape = Shape.of(tiny())
+    shape = Shape.of(tiny(tied=True))
     plan = plan_training(shape, EXAMPLES[:8], "full", batch=16, memory_gib=gib, processes=4, wrap=wrap)
     assert fitted("full", wrap, 4, gib, 16) == plan.apply(recipe(batch=16))
     assert fitted("full", wrap, 4, 1.0, 16) != plan.apply(recipe(batch=16))  # the memory was short enough to matter

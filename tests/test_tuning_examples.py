@@ -7,49 +7,16 @@ from itertools import pairwise
 
 import pytest
 import torch
+from tiny_models import VOCABULARY, tiny
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import (
-    BartConfig,
-    BartForConditionalGeneration,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    LlamaModel,
-    PreTrainedTokenizerFast,
-    T5Config,
-    T5ForConditionalGeneration,
-)
+from transformers import LlamaModel, PreTrainedTokenizerFast
 
 from labutils.errors import LabError
 from labutils.tuning.examples import IGNORE, Example, build_examples, collate, micro_batches, only_rows, step_order, token_losses
 from labutils.tuning.methods import Method, prepare
 
-VOCABULARY = 97
 KINDS = ("llama", "gpt2", "t5", "bart")
 TOLERANCE = 1e-5  # of a loss in nats, float32; what was seen is 1e-6
-
-
-def tiny(kind):
-    """A random model without dropout's effect (eval mode)."""
-    torch.manual_seed(0)
-    sizes = dict(vocab_size=VOCABULARY, bos_token_id=0, eos_token_id=1, pad_token_id=2)
-    if kind == "llama":
-        config = LlamaConfig(
-            hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-            max_position_embeddings=64, **sizes,
-        )  # fmt: skip
-        return LlamaForCausalLM(config).eval()
-    if kind == "gpt2":
-        return GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=64, **sizes)).eval()
-    if kind == "t5":
-        config = T5Config(d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, decoder_start_token_id=0, **sizes)
-        return T5ForConditionalGeneration(config).eval()
-    config = BartConfig(
-        d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=64,
-        decoder_ffn_dim=64, max_position_embeddings=64, decoder_start_token_id=1, **sizes,
-    )  # fmt: skip
-    return BartForConditionalGeneration(config).eval()
 
 
 def some(count, seed=0, longest=12):

@@ -8,7 +8,7 @@ import json
 import pytest
 import torch
 from rouge_score.rouge_scorer import RougeScorer
-from transformers import LlamaConfig, LlamaForCausalLM
+from tiny_models import tiny
 
 from labutils import machine, prompting
 from labutils.corpora import load_dialogues, load_probes
@@ -25,16 +25,6 @@ from labutils.tuning.summaries import ROUGES, rouge_scores, summary_pairs
 EXAMPLES = [
     Example([3 + (i * j) % 90 for j in range(1, 5 + i)], [7 + (i + j) % 80 for j in range(1 + i % 4)] + [1]) for i in range(8)
 ]
-
-
-def tiny(seed=0):
-    torch.manual_seed(seed)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, vocab_size=97,
-            max_position_embeddings=512, bos_token_id=0, eos_token_id=1,
-        )
-    )  # fmt: skip
 
 
 # --- probes ---------------------------------------------------------------------------------------------------------

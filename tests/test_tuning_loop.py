@@ -11,17 +11,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from transformers import (
-    BartConfig,
-    BartForConditionalGeneration,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    T5Config,
-    T5ForConditionalGeneration,
-    get_linear_schedule_with_warmup,
-)
+from tiny_models import VOCABULARY, tiny
+from transformers import get_linear_schedule_with_warmup
 
 from labutils import machine
 from labutils.errors import LabError
@@ -30,7 +21,6 @@ from labutils.tuning.examples import Example, step_order
 from labutils.tuning.loop import History, Recipe, learning_rate_at, train
 from labutils.tuning.methods import Method, prepare, trained
 
-VOCABULARY = 97
 EXAMPLES = [
     Example([3 + (5 * i + j) % 90 for j in range(1 + i % 4)], [3 + (7 * i + 3 * j) % 90 for j in range(i % 6)] + [1])
     for i in range(19)
@@ -39,34 +29,8 @@ RECIPE = Recipe(3e-3, batch=8, epochs=2, weight_decay=0.01)  # three steps an ep
 STEPS = 6
 
 
-def tiny(kind="llama", dropout=0.0):
-    torch.manual_seed(0)
-    sizes = dict(vocab_size=VOCABULARY, bos_token_id=0, eos_token_id=1, pad_token_id=2)
-    if kind == "llama":
-        config = LlamaConfig(
-            hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-            max_position_embeddings=64, attention_dropout=dropout, **sizes,
-        )  # fmt: skip
-        return LlamaForCausalLM(config)
-    if kind == "gpt2":
-        config = GPT2Config(
-            n_embd=32, n_layer=2, n_head=4, n_positions=64, resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout, **sizes
-        )  # fmt: skip
-        return GPT2LMHeadModel(config)
-    if kind == "t5":
-        config = T5Config(
-            d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, decoder_start_token_id=0, dropout_rate=dropout, **sizes
-        )
-        return T5ForConditionalGeneration(config)
-    config = BartConfig(
-        d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=64,
-        decoder_ffn_dim=64, max_position_embeddings=64, decoder_start_token_id=1, dropout=dropout, **sizes,
-    )  # fmt: skip
-    return BartForConditionalGeneration(config)
-
-
 def ready(kind="llama", method="full", dropout=0.0):
-    return prepare(tiny(kind, dropout), method)
+    return prepare(tiny(kind, dropout=dropout), method)
 
 
 def weights(model):

@@ -9,18 +9,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from transformers import (
-    BartConfig,
-    BartForConditionalGeneration,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    OPTConfig,
-    OPTForCausalLM,
-    T5Config,
-    T5ForConditionalGeneration,
-)
+from tiny_models import BLOCKS, HIDDEN, tiny
 
 from labutils.errors import LabError
 from labutils.linear4bit import Linear4bit
@@ -30,38 +19,8 @@ from labutils.tuning.examples import Example, collate, token_losses
 from labutils.tuning.loop import Recipe, train
 from labutils.tuning.methods import METHODS, Method, nearest_words, prepare, trained, trained_count
 
-VOCABULARY, D = 97, 32
-BLOCKS = {"llama": 2, "gpt2": 2, "opt": 2, "t5": 2 + 3, "bart": 3 + 2}  # encoder and decoder blocks together
 KINDS = tuple(BLOCKS)
 EXAMPLES = [Example([5, 6, 7], [8, 9, 1]), Example([10, 11], [12, 13, 14, 1]), Example([15], [1]), Example([16, 17], [18, 1])]
-
-
-def tiny(kind):
-    torch.manual_seed(0)
-    sizes = dict(vocab_size=VOCABULARY, bos_token_id=0, eos_token_id=1, pad_token_id=2)
-    if kind == "llama":
-        config = LlamaConfig(
-            hidden_size=D, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-            max_position_embeddings=64, **sizes,
-        )  # fmt: skip
-        return LlamaForCausalLM(config).eval()
-    if kind == "gpt2":
-        return GPT2LMHeadModel(GPT2Config(n_embd=D, n_layer=2, n_head=4, n_positions=64, **sizes)).eval()
-    if kind == "opt":
-        config = OPTConfig(
-            hidden_size=D, num_hidden_layers=2, num_attention_heads=4, ffn_dim=64, max_position_embeddings=64, word_embed_proj_dim=D, **sizes
-        )  # fmt: skip
-        return OPTForCausalLM(config).eval()
-    if kind == "t5":
-        config = T5Config(
-            d_model=D, d_kv=8, d_ff=64, num_layers=2, num_decoder_layers=3, num_heads=4, decoder_start_token_id=0, **sizes
-        )
-        return T5ForConditionalGeneration(config).eval()
-    config = BartConfig(
-        d_model=D, encoder_layers=3, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=64,
-        decoder_ffn_dim=64, max_position_embeddings=64, decoder_start_token_id=1, **sizes,
-    )  # fmt: skip
-    return BartForConditionalGeneration(config).eval()
 
 
 def logits(model):
@@ -134,7 +93,7 @@ def test_lora_is_the_paper_s_change_of_the_weight(alpha):
     x = torch.randn(3, 64)
     expected = x @ layer.base_layer.weight.T + (8 if alpha is None else alpha) / 4 * (x @ a.T @ b.T)
     torch.testing.assert_close(layer(x), expected, rtol=1e-5, atol=1e-5)
-    assert a.shape == (4, 64) and b.shape == (D, 4)
+    assert a.shape == (4, 64) and b.shape == (HIDDEN, 4)
 
 
 @pytest.mark.parametrize("method", ["lora", "qlora", "prompt_tuning", "adapters"])
@@ -194,7 +153,7 @@ def test_lora_s_targets_mean_what_they_mean_to_the_plan(targets):
 @pytest.mark.parametrize("bottleneck", [1, 32])
 def test_an_adapter_a_block_and_its_size_by_hand(kind, bottleneck):
     model = prepare(tiny(kind), Method("adapters", bottleneck=bottleneck))
-    one = D * bottleneck + bottleneck + bottleneck * D + D  # down and its bias, up and its bias
+    one = HIDDEN * bottleneck + bottleneck + bottleneck * HIDDEN + HIDDEN  # down and its bias, up and its bias
     assert trained_count(model) == BLOCKS[kind] * one
     assert all("adapter_" in name for name, _ in trained(model))
 
@@ -212,7 +171,7 @@ def test_an_adapter_is_a_residual_network_after_the_feed_forward_part():
     plain, model = tiny("llama"), prepare(tiny("llama"), "adapters").eval()
     stir(model)
     block = model.model.layers[0].mlp
-    x = torch.randn(5, D)
+    x = torch.randn(5, HIDDEN)
     y = plain.model.layers[0].mlp(x).detach().double().numpy()
     down, up = block.adapter_down, block.adapter_up
     numbers = [t.detach().double().numpy() for t in (down.weight, down.bias, up.weight, up.bias)]

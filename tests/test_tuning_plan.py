@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_models import tiny
 from transformers import BartConfig, LlamaConfig, LlamaForCausalLM, T5Config
 
 from labutils import machine
@@ -206,15 +207,6 @@ def test_nothing_to_plan_is_said(examples, batch, says):
 # --- models, defaults, and what becomes of a plan
 
 
-def tiny():
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, vocab_size=97,
-        max_position_embeddings=512,
-    )  # fmt: skip
-    return LlamaForCausalLM(config)
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_a_model_is_planned_as_its_shape(method):
     model = tiny()
@@ -273,13 +265,10 @@ def test_several_processes_share_a_step_and_hold_more_or_less_than_one():
             low, high = (middle, high) if planned(SHAPES["small"], "full", middle, **options)[0] is None else (low, middle)
         return high
 
-    numbers = SHAPES["small"].parameters
-    alone = least(batch=4)
-    assert least(batch=8, processes=2) - alone == pytest.approx(machine.gib(4 * numbers), rel=1e-3)  # DDP's buckets
-    assert alone - least(batch=8, processes=2, wrap="fsdp") == pytest.approx(
-        machine.gib(4 * numbers), rel=1e-3
-    )  # half of AdamW's
-    assert alone - least(batch=16, processes=4, wrap="fsdp") == pytest.approx(machine.gib(6 * numbers), rel=1e-3)
+    alone, copy = least(batch=4), machine.gib(4 * SHAPES["small"].parameters)  # of the weights, in float32
+    assert least(batch=8, processes=2) - alone == pytest.approx(copy, rel=1e-3)  # DDP's buckets
+    assert alone - least(batch=8, processes=2, wrap="fsdp") == pytest.approx(copy, rel=1e-3)  # half of AdamW's two means
+    assert alone - least(batch=16, processes=4, wrap="fsdp") == pytest.approx(1.5 * copy, rel=1e-3)
 
 
 def test_apply_cuts_the_recipe_and_leaves_the_rest():
