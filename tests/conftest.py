@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 
 from labutils import runtime
+
+# A shell without job control starts a background command with Ctrl-C ignored; some tests send themselves that signal.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REAL_HOME = runtime.home()
 SETTINGS = ("LABS_MODEL", "LABS_DIALOGUES", "LABS_PROFILE", "LABS_STRICT")

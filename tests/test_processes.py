@@ -18,7 +18,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny_models import tiny
+from tiny_models import BLOCKS, tiny
 from torch import distributed
 
 from labutils import assets, machine
@@ -196,7 +196,9 @@ def test_two_processes_do_what_one_does_at_the_same_batch(two, arm):
 def test_fsdp_splits_every_parameter_and_each_block_apart(two, arm):
     (mine, total), (other, _) = (rank[arm]["numbers"] for rank in two)
     assert mine + other == total and abs(mine - other) < 0.1 * total
-    assert two[0][arm]["split"] == 1 + (4 if arm.startswith("t5") else 2)  # the whole and its blocks, of encoder and decoder
+    assert (
+        two[0][arm]["split"] == 1 + BLOCKS["t5" if arm.startswith("t5") else "llama"]
+    )  # the whole and its blocks, of encoder and decoder
 
 
 @pytest.mark.slow

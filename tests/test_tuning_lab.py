@@ -73,16 +73,32 @@ def test_the_scores_are_the_reference_implementations_averaged_over_references()
             assert ours == pytest.approx(100 * sum(each) / len(each), abs=1e-9)
 
 
-def test_pairs_follow_the_chat_template_and_a_bare_prompt_gets_a_blank(default_model):
+def test_the_instruction_is_the_system_message_and_the_dialogue_the_user_s_turn(default_model):
     _, tokenizer = default_model
     rows = load_dialogues()["train"].to_list()[:2]
+    instruction = prompting.SUMMARY.instruction
     for (prompt, completion), row in zip(summary_pairs(tokenizer, rows), rows, strict=True):
-        assert row["dialogue"] in prompt and prompt.endswith("assistant\n") and completion == row["summary"]
-    bare = copy.copy(tokenizer)
+        system, user = f"<|im_start|>system\n{instruction}<|im_end|>\n", f"<|im_start|>user\n{row['dialogue']}<|im_end|>\n"
+        assert prompt == f"{system}{user}<|im_start|>assistant\n" and completion == row["summary"]
+
+
+def test_a_template_without_system_messages_gets_all_in_the_user_s_turn(default_model):
+    stern = copy.copy(default_model[1])
+    stern.chat_template = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system messages') }}{% endif %}"
+        "{% for message in messages %}[{{ message.role }}] {{ message.content }}{% endfor %}"
+    )
+    row = load_dialogues()["train"][0]
+    assert summary_pairs(stern, [row])[0][0] == f"[user] {prompting.few_shot_prompt(prompting.SUMMARY, [], row)}"
+
+
+def test_without_a_template_the_prompt_is_bare_and_the_completion_begins_with_its_blank(default_model):
+    bare = copy.copy(default_model[1])
     bare.chat_template = None
-    for (prompt, completion), row in zip(summary_pairs(bare, rows), rows, strict=True):
-        assert prompt == str(prompting.few_shot_prompt(prompting.SUMMARY, [], row))
-        assert prompt.endswith("Summary:") and completion == " " + row["summary"]
+    row = load_dialogues()["train"][0]
+    prompt, completion = summary_pairs(bare, [row])[0]
+    assert prompt == str(prompting.few_shot_prompt(prompting.SUMMARY, [], row))
+    assert prompt.endswith("Summary:") and completion == " " + row["summary"]
 
 
 # --- catch-up points ------------------------------------------------------------------------------------------------

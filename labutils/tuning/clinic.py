@@ -102,9 +102,13 @@ def chart(name: str, seen: Chart) -> None:
     left.plot(steps, seen.completion_losses, "s--", color=GREY, label="on the completions alone")
     left.plot(steps, seen.losses, "o-", color=VERMILION, label="as reported")
     left.set(xlabel="step", ylabel="loss (nats a token)", ylim=(0, None))
+    left.locator_params(axis="y", nbins=6)  # a number that depends on the axes' height would upset the layout
     left.legend(frameon=False)
     right.plot(steps, seen.gradient_norms, "o-", color=BLUE)
     right.set(xlabel="step", ylabel="norm of the gradient", yscale="log")
+    if max(seen.gradient_norms) < 10 * min(seen.gradient_norms):  # within a power of ten, plain numbers read best
+        right.yaxis.set_major_formatter("{x:g}")
+        right.yaxis.set_minor_formatter("{x:g}")
     whole_numbers(left, right)
     show(
         figure,
