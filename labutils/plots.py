@@ -42,7 +42,7 @@ def new_figure(title: str, width: float = 7.5, height: float = 3.4, columns: int
 def whole_numbers(*axes: Any) -> None:
     """Put ticks at whole numbers only along x: steps and counts have no halves."""
     for each in axes:
-        each.xaxis.get_major_locator().set_params(integer=True)
+        each.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
 def show(figure: Figure, alt: str) -> None:
