@@ -11,7 +11,7 @@ c4  the same inside 2.6 GiB for weights, gradients, optimizer and activations: w
 All take steps of 8 examples with AdamW in float32 and the same learning rate, each in a process of its own. Prints a table and
 writes build/fine_tuning.json. Seconds are those of the steps after the first. FLOP counts what the task needs: matrix products of
 the tokens without padding, logits where a label is; the share is that of the speed of a 1024 x 1024 product, measured before each run.
-Below the table stands where way c's time goes, by kinds of operation, from one more step under PyTorch's profiler.
+"Done" is the same share with all that a way computes: padding, and logits that nobody asks for. Below the table stands where way c's time goes, by kinds of operation, from one more step under PyTorch's profiler.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from labutils import doctor, load_model, machine, runtime
 from labutils.corpora import load_dialogues
 from labutils.memory import Shape
 from labutils.tuning import LEARNING_RATES, Method, Recipe, build_examples, plan_training, prepare, train
-from labutils.tuning.examples import IGNORE, Example
+from labutils.tuning.examples import IGNORE, Example, micro_batches, step_order
 from labutils.tuning.probes import mean_loss
 from labutils.tuning.summaries import summary_pairs
 
@@ -59,6 +59,24 @@ def useful_flop(shape: Shape, examples: list[Example], method: Method) -> float:
         return 6 * matrices * tokens + 6 * head * rows + attention
     added = sum(method.lora_rank * (x.n_in + x.n_out) * x.count for x in shape.targeted())
     return (4 * matrices + 6 * added) * tokens + 4 * head * rows + attention
+
+
+def laid_out(way: str, examples: list[Example], micro_batch: int) -> list[Example]:
+    """The examples as a way puts them through the model: with its padding, and as completion what it computes logits for."""
+    if way == "a":
+        return [Example([], [0] * max(PADDED, e.length)) for e in examples]
+    if way == "b":  # Trainer draws its steps at random: those of the given order pad about as much
+        parts = [examples[i : i + BATCH] for i in range(0, len(examples), BATCH)]
+    else:
+        steps = [sorted((examples[i] for i in step), key=lambda e: e.length) for step in step_order(examples, BATCH, seed=SEED)]
+        parts = [list(part) for step in steps for part in micro_batches(step, micro_batch)]
+    found = []
+    for part in parts:
+        longest = max(e.length for e in part)
+        for e in part:
+            prompt = [*e.prompt, *[0] * (longest - e.length)]
+            found.append(Example([], [*prompt, *e.completion]) if way == "b" else Example(prompt, e.completion))
+    return found
 
 
 class Rows(torch.utils.data.Dataset):
@@ -161,6 +179,7 @@ def run(way: str, name: str, count: int) -> dict[str, Any]:
     times = where_time_goes(lambda: train(model, examples[:BATCH], once)) if way == "c" else {}
     seconds = sum(steps[1:]) / (len(steps) - 1)
     speed = useful_flop(shape, examples, method) / count * BATCH / seconds / 1e9
+    done = useful_flop(shape, laid_out(way, examples, plan.micro_batch), method) / count * BATCH / seconds / 1e9
     return {
         "examples_per_second": round(BATCH / seconds, 3),
         "peak_gib": round(machine.gib(peak_rss), 2),
@@ -168,6 +187,7 @@ def run(way: str, name: str, count: int) -> dict[str, Any]:
         "gflops": round(speed, 1),
         "matmul_gflops": round(peak, 1),
         "share": round(speed / peak, 3),
+        "done": round(done / peak, 3),
         "cut": cut,
         "times": times,
     }
@@ -186,7 +206,7 @@ def main() -> None:
         print("RESULT " + json.dumps(run(arguments.way, arguments.method, arguments.examples)))
         return
     found: dict[str, dict[str, Any]] = {}
-    print(f"{'':10}{'examples/s':>12}{'peak GiB':>10}{'loss':>8}{'GFLOP/s':>10}{'of peak':>9}   cut")
+    print(f"{'':10}{'examples/s':>12}{'peak GiB':>10}{'loss':>8}{'GFLOP/s':>10}{'of peak':>9}{'done':>7}   cut")
     for name in (arguments.method,) if arguments.method else ("full", "lora"):
         for way in WAYS:
             command = [
@@ -206,7 +226,7 @@ def main() -> None:
                 sys.exit(f"{name}, way {way}, failed: {out.stderr.strip().splitlines()[-1:]}")
             r = found[f"{name} {way}"] = json.loads(out.stdout.split("RESULT ")[1])
             print(
-                f"{name + ' ' + way:10}{r['examples_per_second']:12.2f}{r['peak_gib']:10.2f}{r['loss']:8.3f}{r['gflops']:10.1f}{r['share']:9.0%}   {r['cut']}",
+                f"{name + ' ' + way:10}{r['examples_per_second']:12.2f}{r['peak_gib']:10.2f}{r['loss']:8.3f}{r['gflops']:10.1f}{r['share']:9.0%}{r['done']:7.0%}   {r['cut']}",
                 flush=True,
             )
         speed = {way: found[f"{name} {way}"]["examples_per_second"] for way in WAYS}
