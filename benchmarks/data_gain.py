@@ -22,9 +22,8 @@ import torch
 
 from labutils import intervals, load_model, machine, prompting, runtime
 from labutils.corpora import load_dialogues
-from labutils.shared_prefix import generate_texts
 from labutils.tuning import LEARNING_RATES, Recipe, build_examples, plan_training, prepare, train
-from labutils.tuning.summaries import MAX_NEW_TOKENS, ROUGES, rouge_scores, summary_pairs, summary_prompts, write_summaries
+from labutils.tuning.summaries import ROUGES, rouge_scores, summary_pairs, summary_prompts, write_summaries
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 0
@@ -81,8 +80,7 @@ def main() -> None:
     started = time.perf_counter()
     texts = {"first two turns": [" ".join(row["dialogue"].split("\n")[:2]) for row in test]}
     for name, prompts in wordings(tokenizer, test).items():
-        found = generate_texts(model, tokenizer, prompts, MAX_NEW_TOKENS)
-        texts[f"zero-shot, {name}"] = [" ".join(text.split()) for text in found]
+        texts[f"zero-shot, {name}"] = write_summaries(model, tokenizer, test, prompts)
         print(f"zero-shot, {name}: written.", flush=True)
     examples = build_examples(tokenizer, summary_pairs(tokenizer, learn), getattr(model.config, "max_position_embeddings", None))
     recipe = plan_training(model, examples, "lora", batch=4).apply(Recipe(LEARNING_RATES["lora"], batch=4, seed=SEED))
@@ -100,7 +98,7 @@ def main() -> None:
         cells = "".join(f"{s.mean:5.1f} ({s.low:5.1f} to {s.high:5.1f}) " for s in spans.values())
         print(f"{name:38}{cells}" + (f"{words[name]:5.1f}" if name in words else ""))
     last, gains = "LoRA, one pass", {}
-    for name in (name for name in scores if name.startswith("zero-shot")):
+    for name in filter(lambda name: name.startswith("zero-shot"), scores):
         verdict = intervals.compare(scores[last]["ROUGE-1"], scores[name]["ROUGE-1"], (last, name))
         gains[name] = [round(x, 2) for x in (verdict.difference, verdict.low, verdict.high)]
         print(verdict)

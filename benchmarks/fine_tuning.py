@@ -11,7 +11,8 @@ c4  the same inside 2.6 GiB for weights, gradients, optimizer and activations: w
 All take steps of 8 examples with AdamW in float32 and the same learning rate, each in a process of its own. Prints a table and
 writes build/fine_tuning.json. Seconds are those of the steps after the first. FLOP counts what the task needs: matrix products of
 the tokens without padding, logits where a label is; the share is that of the speed of a 1024 x 1024 product, measured before each run.
-"Done" is the same share with all that a way computes: padding, and logits that nobody asks for. Below the table stands where way c's time goes, by kinds of operation, from one more step under PyTorch's profiler.
+"Done" is the same share with all that a way computes: padding, and logits that nobody asks for. Below the table
+stands where way c's time goes, by kinds of operation, from one more step under PyTorch's profiler.
 """
 
 from __future__ import annotations
@@ -168,15 +169,15 @@ def run(way: str, name: str, count: int) -> dict[str, Any]:
     examples = build_examples(tokenizer, summary_pairs(tokenizer, data["train"].to_list()[:count]))
     validation = build_examples(tokenizer, summary_pairs(tokenizer, data["validation"].to_list()[:16]))
     plan = plan_training(model, examples, method, batch=BATCH, memory_gib=SESSION_GIB if way == "c4" else None)
+    recipe = plan.apply(Recipe(rate, batch=BATCH))
     model = prepare(model, method)
     if way in "ab":
         tokenizer.padding_side = "right"
         steps, cut = with_trainer(model, tokenizer, examples, rate, way == "a"), "8 at a time"
     else:
-        steps, cut = with_ours(model, examples, plan.apply(Recipe(rate, batch=BATCH))), str(plan)
+        steps, cut = with_ours(model, examples, recipe), str(plan)
     peak_rss, loss = machine.peak_rss(), mean_loss(model, validation)
-    once = plan.apply(Recipe(rate, batch=BATCH))
-    times = where_time_goes(lambda: train(model, examples[:BATCH], once)) if way == "c" else {}
+    times = where_time_goes(lambda: train(model, examples[:BATCH], recipe)) if way == "c" else {}
     seconds = sum(steps[1:]) / (len(steps) - 1)
     speed = useful_flop(shape, examples, method) / count * BATCH / seconds / 1e9
     done = useful_flop(shape, laid_out(way, examples, plan.micro_batch), method) / count * BATCH / seconds / 1e9

@@ -63,7 +63,7 @@ ARMS = {
 }
 
 
-def model_of(kind):
+def model_of(kind="tied"):
     return tiny("t5") if kind == "t5" else tiny("llama", tied=kind == "tied")
 
 
@@ -196,9 +196,8 @@ def test_two_processes_do_what_one_does_at_the_same_batch(two, arm):
 def test_fsdp_splits_every_parameter_and_each_block_apart(two, arm):
     (mine, total), (other, _) = (rank[arm]["numbers"] for rank in two)
     assert mine + other == total and abs(mine - other) < 0.1 * total
-    assert (
-        two[0][arm]["split"] == 1 + BLOCKS["t5" if arm.startswith("t5") else "llama"]
-    )  # the whole and its blocks, of encoder and decoder
+    blocks = BLOCKS["t5" if arm.startswith("t5") else "llama"]  # of encoder and decoder
+    assert two[0][arm]["split"] == 1 + blocks  # the whole and its blocks
 
 
 @pytest.mark.slow
@@ -244,10 +243,10 @@ def test_a_plain_group_is_this_process(says):
     assert (group.rank, group.size, group.plain) == (0, 1, True)
     assert group.sum(1.5) == 1.5 and group.gather("a") == ["a"] and group.together(lambda: 3) == 3
     with pytest.raises(LabError) as caught:
-        processes.wrap(tiny(tied=True))
+        processes.wrap(model_of())
     says(caught.value, "torchrun", "accelerate launch")
     with pytest.raises(LabError) as caught:
-        processes.wrap(tiny(tied=True), "zero")
+        processes.wrap(model_of(), "zero")
     says(caught.value, "'zero'", "ddp", "fsdp")
 
 
@@ -356,7 +355,7 @@ def test_what_adapters_leave_behind_puts_them_back(small, tmp_path, monkeypatch)
 
 
 def fitted(method, wrap, size, gib, batch=8):
-    model, examples = tiny(tied=True), EXAMPLES[:8]
+    model, examples = model_of(), EXAMPLES[:8]
     return launch._fitted(model, examples, Method(method), recipe(batch=batch), wrap, gib, Group(0, size))
 
 
@@ -364,13 +363,13 @@ def test_each_process_plans_for_its_share_of_a_step():
     assert fitted("full", "ddp", 1, 1.0).micro_batch == 8
     assert fitted("full", "ddp", 2, 1.0).micro_batch == fitted("full", "fsdp", 2, 1.0).micro_batch == 4
     assert fitted("lora", "ddp", 3, 1.0, batch=7).micro_batch == 3
-    flagged = launch._fitted(tiny(tied=True), EXAMPLES, Method("full"), recipe(batch=8, checkpointing=True), "ddp", 1.0, Group())
+    flagged = launch._fitted(model_of(), EXAMPLES, Method("full"), recipe(batch=8, checkpointing=True), "ddp", 1.0, Group())
     assert flagged.checkpointing and not fitted("full", "ddp", 1, 1.0).checkpointing
 
 
 @pytest.mark.parametrize(("wrap", "gib"), [("ddp", 6e-4), ("fsdp", 4e-4)])
 def test_the_program_plans_for_its_processes(wrap, gib):
-    shape = Shape.of(tiny(tied=True))
+    shape = Shape.of(model_of())
     plan = plan_training(shape, EXAMPLES[:8], "full", batch=16, memory_gib=gib, processes=4, wrap=wrap)
     assert fitted("full", wrap, 4, gib, 16) == plan.apply(recipe(batch=16))
     assert fitted("full", wrap, 4, 1.0, 16) != plan.apply(recipe(batch=16))  # the memory was short enough to matter

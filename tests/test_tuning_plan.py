@@ -91,6 +91,15 @@ def test_more_memory_never_gives_a_slower_setting_and_the_plan_fits(name, method
     assert places == sorted(places, reverse=True) and places[-1] == 0 and len(set(places)) > 1
 
 
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("method", ["full", "lora", "prompt_tuning"])
+def test_with_more_memory_a_step_of_the_same_kind_is_never_smaller(name, method):
+    plans = [plan for memory in GRID for place, plan in [planned(SHAPES[name], method, memory)] if place is not None]
+    for kind in itertools.product((False, True), (False, True)):
+        sizes = [plan.micro_batch for plan in plans if (plan.checkpointing, plan.frugal) == kind]
+        assert sizes == sorted(sizes)
+
+
 @pytest.mark.parametrize("method", ["full", "lora", "qlora"])
 def test_what_is_faster_did_not_fit(method):
     """Weights, and what comes and goes with the room that it needs, by the prediction alone."""

@@ -106,7 +106,9 @@ def chart(name: str, seen: Chart) -> None:
     left.legend(frameon=False)
     right.plot(steps, seen.gradient_norms, "o-", color=BLUE)
     right.set(xlabel="step", ylabel="norm of the gradient", yscale="log")
-    if max(seen.gradient_norms) < 10 * min(seen.gradient_norms):  # within a power of ten, plain numbers read best
+    if seen.gradient_norms and max(seen.gradient_norms) < 10 * min(
+        seen.gradient_norms
+    ):  # within a power of ten, plain numbers read best
         right.yaxis.set_major_formatter("{x:g}")
         right.yaxis.set_minor_formatter("{x:g}")
     whole_numbers(left, right)

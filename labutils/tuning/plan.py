@@ -178,7 +178,7 @@ def plan_training(
         for name, other in {method.name: method, "lora": Method("lora"), "qlora": Method("qlora")}.items()
     }
     needs = least.pop(method.name)
-    fitting = [f"{name} needs {need:.2f} GiB and would fit" for name, need in least.items() if need <= room]
+    fitting = [f"{name} needs {gib:.2f} GiB and would fit" for name, gib in least.items() if gib <= room]
     advice = fitting[0] if fitting else "shorten the examples, close other kernels, or take a smaller model"
     raise NotEnoughMemory(
         f"Training by {method.name} needs {needs:.2f} GiB even in the smallest setting, with examples of up to {length} tokens and "

@@ -58,20 +58,15 @@ def race_table(caption: str, before: str, arms: Arms, parameters: int) -> None:
     show_table(("", *arms), rows, caption)
 
 
-def answers(arm: Mapping[str, Any], task: str, field: str = "right") -> list[float]:
-    """An arm's answers on one probe: "right" as 1.0 and 0.0, or "log_likelihoods" in nats."""
-    return [float(value) for value in arm["probes"][task][field]]
-
-
 def probe_table(before: str, arms: Arms) -> dict[tuple[str, str], Verdict]:
     """Show right answers and log-likelihoods by probe and arm; (probe, arm) -> the verdict on its log-likelihoods against `before`."""
     rows, verdicts = [], {}
-    for task in arms[before]["probes"]:
+    for task, base in arms[before]["probes"].items():
         for name, arm in arms.items():
-            right, nats = answers(arm, task), answers(arm, task, "log_likelihoods")
+            right, nats = arm["probes"][task]["right"], arm["probes"][task]["log_likelihoods"]
             change = "-"
             if name != before:
-                verdict = compare(nats, answers(arms[before], task, "log_likelihoods"), (name, before))
+                verdict = compare(nats, base["log_likelihoods"], (name, before))
                 change = f"{verdict.difference:+.2f} ({verdict.low:+.2f} to {verdict.high:+.2f})"
                 verdicts[task, name] = verdict
             rows.append((task, name, f"{fmean(right):.0%}", f"{fmean(nats):.2f}", change))

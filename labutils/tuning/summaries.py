@@ -41,9 +41,17 @@ def summary_pairs(tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[tup
     return [(p, blank + row["summary"]) for p, row in zip(summary_prompts(tokenizer, rows), rows, strict=True)]
 
 
-def write_summaries(model: Any, tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A summary of each dialogue by greedy decoding, at most `MAX_NEW_TOKENS` tokens, on one line."""
-    texts = generate_texts(model, tokenizer, summary_prompts(tokenizer, rows), MAX_NEW_TOKENS)
+def write_summaries(
+    model: Any, tokenizer: Any, rows: Sequence[Mapping[str, Any]], prompts: Sequence[str] | None = None
+) -> list[str]:
+    """A summary of each dialogue by greedy decoding, at most `MAX_NEW_TOKENS` tokens, on one line.
+
+    Args:
+        model, tokenizer: as `load_model` gives them, tuned or not.
+        rows: dialogues.
+        prompts: in place of those of `summary_prompts`.
+    """
+    texts = generate_texts(model, tokenizer, prompts or summary_prompts(tokenizer, rows), MAX_NEW_TOKENS)
     return [" ".join(text.split()) for text in texts]
 
 
