@@ -20,8 +20,11 @@ from typing import Any
 
 import torch
 
-from labutils import intervals, load_model, machine, prompting, runtime
-from labutils.corpora import load_dialogues
+from labutils import load_model
+from labutils.course.corpora import load_dialogues
+from labutils.evaluation import intervals
+from labutils.machine import limits, settings
+from labutils.prompting.prompts import SUMMARY, few_shot_prompt
 from labutils.tuning import LEARNING_RATES, Recipe, build_examples, plan_training, prepare, train
 from labutils.tuning.summaries import ROUGES, rouge_scores, summary_pairs, summary_prompts, write_summaries
 
@@ -32,10 +35,10 @@ COURSE = "system message"
 
 def wordings(tokenizer: Any, rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     """The same request in several forms; `COURSE` is the one that is trained on. Without a chat template only bare text is left."""
-    task = prompting.SUMMARY
+    task = SUMMARY
 
     def form(style: str) -> list[str]:
-        return [str(prompting.few_shot_prompt(task, [], row, style, tokenizer)) for row in rows]
+        return [str(few_shot_prompt(task, [], row, style, tokenizer)) for row in rows]
 
     if not tokenizer.chat_template:
         return {COURSE: summary_prompts(tokenizer, rows)}
@@ -69,8 +72,8 @@ def main() -> None:
     parser.add_argument("--train", type=int, help="use the first N training dialogues (default: all)")
     parser.add_argument("--test", type=int, help="use the first N test dialogues (default: all)")
     arguments = parser.parse_args()
-    torch.set_num_threads(machine.cores())
-    runtime.seed_everything(SEED)
+    torch.set_num_threads(limits.cores())
+    settings.seed_everything(SEED)
 
     data = load_dialogues()
     learn, test = data["train"].to_list()[: arguments.train], data["test"].to_list()[: arguments.test]
@@ -102,7 +105,7 @@ def main() -> None:
         verdict = intervals.compare(scores[last]["ROUGE-1"], scores[name]["ROUGE-1"], (last, name))
         gains[name] = [round(x, 2) for x in (verdict.difference, verdict.low, verdict.high)]
         print(verdict)
-    seconds, peak = time.perf_counter() - started, machine.gib(machine.peak_rss())
+    seconds, peak = time.perf_counter() - started, limits.gib(limits.peak_rss())
     print(f"{seconds:.0f} s, of which {history.seconds:.0f} s of training, {peak:.2f} GiB of resident memory at the peak")
     path = ROOT / "build" / "data_gain.json"
     path.parent.mkdir(exist_ok=True)

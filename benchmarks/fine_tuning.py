@@ -30,8 +30,10 @@ from typing import Any
 
 import torch
 
-from labutils import doctor, load_model, machine, runtime
-from labutils.corpora import load_dialogues
+from labutils import load_model
+from labutils.course import doctor
+from labutils.course.corpora import load_dialogues
+from labutils.machine import limits, settings
 from labutils.memory import Shape
 from labutils.tuning import LEARNING_RATES, Method, Recipe, build_examples, plan_training, prepare, train
 from labutils.tuning.examples import IGNORE, Example, micro_batches, step_order
@@ -160,8 +162,8 @@ def where_time_goes(work: Callable[[], Any]) -> dict[str, float]:
 
 def run(way: str, name: str, count: int) -> dict[str, Any]:
     """One way, one method, in this process."""
-    torch.set_num_threads(machine.cores())
-    runtime.seed_everything(SEED)
+    torch.set_num_threads(limits.cores())
+    settings.seed_everything(SEED)
     peak = max(doctor.gflops(1.0) for _ in range(2))
     model, tokenizer = load_model()
     shape, method, rate = Shape.of(model), Method(name), LEARNING_RATES[name]
@@ -176,14 +178,14 @@ def run(way: str, name: str, count: int) -> dict[str, Any]:
         steps, cut = with_trainer(model, tokenizer, examples, rate, way == "a"), "8 at a time"
     else:
         steps, cut = with_ours(model, examples, recipe), str(plan)
-    peak_rss, loss = machine.peak_rss(), mean_loss(model, validation)
+    peak_rss, loss = limits.peak_rss(), mean_loss(model, validation)
     times = where_time_goes(lambda: train(model, examples[:BATCH], recipe)) if way == "c" else {}
     seconds = sum(steps[1:]) / (len(steps) - 1)
     speed = useful_flop(shape, examples, method) / count * BATCH / seconds / 1e9
     done = useful_flop(shape, laid_out(way, examples, plan.micro_batch), method) / count * BATCH / seconds / 1e9
     return {
         "examples_per_second": round(BATCH / seconds, 3),
-        "peak_gib": round(machine.gib(peak_rss), 2),
+        "peak_gib": round(limits.gib(peak_rss), 2),
         "loss": round(loss, 3),
         "gflops": round(speed, 1),
         "matmul_gflops": round(peak, 1),

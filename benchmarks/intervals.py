@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from labutils import intervals
+from labutils.evaluation import intervals
 
 
 def best_of(function: Callable[[], Any], runs: int) -> float:

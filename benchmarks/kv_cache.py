@@ -16,20 +16,21 @@ from typing import Any
 
 import torch
 
-from labutils import load_model, machine, runtime
-from labutils.corpora import load_prose
+from labutils import load_model
+from labutils.course.corpora import load_prose
+from labutils.machine import limits, settings
 
 PROMPTS = (16, 64, 256, 512)
 
 
 def timed(model: Any, ids: torch.Tensor, new: int, use_cache: bool) -> tuple[float, list[int]]:
     """Seconds that generate takes for exactly `new` tokens after ids (1, T), and these tokens."""
-    settings = {"max_new_tokens": new, "min_new_tokens": new, "do_sample": False, "use_cache": use_cache}
+    options = {"max_new_tokens": new, "min_new_tokens": new, "do_sample": False, "use_cache": use_cache}
     if ids.is_cuda:
         torch.cuda.synchronize()
     start = time.perf_counter()
     with torch.no_grad():
-        output = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **settings)
+        output = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **options)
     tokens = output[0, ids.shape[1] :].tolist()  # waits for the device
     return time.perf_counter() - start, tokens
 
@@ -41,8 +42,8 @@ def main() -> None:
     parser.add_argument("--new", type=int, default=16, help="tokens to generate after each prompt")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each, of which the median counts")
     options = parser.parse_args()
-    if runtime.device() == "cpu":
-        torch.set_num_threads(machine.cores())
+    if settings.device() == "cpu":
+        torch.set_num_threads(limits.cores())
     model, tokenizer = load_model()
     text = "\n\n".join(load_prose()["text"])
     stream = tokenizer(text, return_tensors="pt").input_ids.to(model.device)

@@ -18,10 +18,11 @@ from typing import Any
 
 import torch
 
-from labutils import assets, machine, runtime
-from labutils.corpora import load_dialogues
-from labutils.memory_compare import compare_training
+from labutils.course import assets
+from labutils.course.corpora import load_dialogues
+from labutils.machine import limits, settings
 from labutils.tuning import LEARNING_RATES, Recipe, build_examples, plan_training, prepare, train
+from labutils.tuning.measured import compare_training
 from labutils.tuning.summaries import summary_pairs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +40,7 @@ def build(size: str) -> Any:
     gc.collect()
     torch.manual_seed(0)
     config = LlamaConfig(**SIZES[size], vocab_size=49_152, max_position_embeddings=2048, tie_word_embeddings=True)
-    with torch.device(runtime.device()):
+    with torch.device(settings.device()):
         return LlamaForCausalLM(config)
 
 
@@ -56,21 +57,21 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(assets.require(assets.model_for("decoder")), local_files_only=True)
     rows = load_dialogues()["train"].to_list()[: arguments.examples]
     examples = build_examples(tokenizer, summary_pairs(tokenizer, rows))
-    found: dict[str, Any] = {"size": arguments.size, "device": runtime.device(), "examples": len(examples)}
+    found: dict[str, Any] = {"size": arguments.size, "device": settings.device(), "examples": len(examples)}
     print(f"{'':8}{'term':14}{'predicted, GiB':>16}{'measured, GiB':>16}")
     for arm in ARMS:
         compared = compare_training(build(arguments.size), 4, 256, arm, labelled=48)
         found[f"{arm}: GiB predicted, measured"] = {
-            row.term: [machine.gib(row.predicted), machine.gib(row.measured)] for row in compared.rows
+            row.term: [limits.gib(row.predicted), limits.gib(row.measured)] for row in compared.rows
         }
         for row in compared.rows:
-            print(f"{arm:8}{row.term:14}{machine.gib(row.predicted):16.3f}{machine.gib(row.measured):16.3f}", flush=True)
+            print(f"{arm:8}{row.term:14}{limits.gib(row.predicted):16.3f}{limits.gib(row.measured):16.3f}", flush=True)
     for arm in ARMS:
         model = build(arguments.size)
         plan = plan_training(model, examples, arm)
         model = prepare(model, arm)
         history = train(model, examples, plan.apply(Recipe(LEARNING_RATES[arm])))
-        peak = machine.gib(history.peak_allocated or history.peak_rss)
+        peak = limits.gib(history.peak_allocated or history.peak_rss)
         found[arm] = {
             "seconds": history.seconds,
             "tokens_per_second": history.tokens_per_second,

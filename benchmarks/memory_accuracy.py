@@ -32,9 +32,10 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from labutils import load_model, machine, runtime
+from labutils import load_model
+from labutils.machine import limits, settings
 from labutils.memory import Shape
-from labutils.memory_compare import Comparison, compare_inference, compare_training
+from labutils.tuning.measured import Comparison, compare_inference, compare_training
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 2
@@ -92,7 +93,7 @@ def main(quick: Annotated[bool, typer.Option(help="Leave out the course's model.
     """Measure, print the tables, and write build/memory_accuracy.json."""
     warnings.simplefilter("ignore")
     transformers_logging.set_verbosity_error()
-    device = runtime.device()
+    device = settings.device()
     console = Console(width=150)
     console.print(f"device {device}; this process holds {psutil.Process().memory_info().rss / 1e6:,.0f} MB before any model")
     table = Table(
@@ -136,7 +137,7 @@ def main(quick: Annotated[bool, typer.Option(help="Leave out the course's model.
     path = ROOT / "build" / "memory_accuracy.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(
-        json.dumps({"device": device, "memory_limit": machine.memory_limit(), "rows": records}, indent=1) + "\n", encoding="utf-8"
+        json.dumps({"device": device, "memory_limit": limits.memory_limit(), "rows": records}, indent=1) + "\n", encoding="utf-8"
     )
 
 

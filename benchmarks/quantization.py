@@ -17,12 +17,12 @@ from typing import Any
 
 import torch
 
-from labutils import machine
-from labutils.corpora import load_prose
-from labutils.footprint import tensor_bytes
-from labutils.intervals import paired_bootstrap
-from labutils.linear4bit import dynamic_int8, quantize_model
-from labutils.loading import load_model
+from labutils.course.corpora import load_prose
+from labutils.course.loading import load_model
+from labutils.evaluation.intervals import paired_bootstrap
+from labutils.machine import limits
+from labutils.machine.footprint import tensor_bytes
+from labutils.quantization.linear4bit import dynamic_int8, quantize_model
 
 
 def model_bytes(model: Any) -> int:
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--steps", type=int, default=20)
     options = parser.parse_args()
-    torch.set_num_threads(machine.cores())
+    torch.set_num_threads(limits.cores())
     tokenizer = load_model()[1]
     texts = [tokenizer(row["text"], return_tensors="pt").input_ids[:, : options.tokens] for row in load_prose()][: options.texts]
     original: list[float] = []

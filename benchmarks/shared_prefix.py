@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.table import Table
 
 from labutils import load_model
-from labutils.corpora import load_reviews
-from labutils.prompting import SENTIMENT, Prompt, draw_shots, few_shot_prompt
-from labutils.shared_prefix import generate_texts, label_log_likelihoods, predict
+from labutils.course.corpora import load_reviews
+from labutils.prompting.likelihoods import generate_texts, label_log_likelihoods, predict
+from labutils.prompting.prompts import SENTIMENT, Prompt, draw_shots, few_shot_prompt
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 
-from labutils.runtime import THREADS
+from labutils.machine.settings import THREADS
 
 CASES = {
     "import labutils": "import labutils",

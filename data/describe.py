@@ -220,7 +220,7 @@ def main() -> None:
     """Rewrite the pages that are out of step."""
     from transformers import AutoTokenizer
 
-    from labutils import assets
+    from labutils.course import assets
 
     tokenizer = AutoTokenizer.from_pretrained(assets.require(assets.model_for("decoder")), local_files_only=True)
     for path, text in pages(tokenizer).items():

@@ -5,34 +5,19 @@ The names below are what the notebooks use. They load on first use, so that `imp
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from labutils.lazy import lazy_names
 
 __version__ = "0.1.0"
 
-_WHERE = {
-    "start": "session",
-    "load_model": "loading",
-    "load_encoder": "loading",
-    "guard": "fitting",
-    "record": "results",
-    "check": "exercises",
-    "hint": "exercises",
-    "quiz": "exercises",
-    "progress": "exercises",
-    "show": "plots",
+_NAMES = {
+    "course.loading": ["load_encoder", "load_model"],
+    "course.plots": ["show"],
+    "course.results": ["record"],
+    "course.session": ["start"],
+    "exercises.checking": ["check"],
+    "exercises.hints": ["hint"],
+    "exercises.quizzes": ["quiz"],
+    "exercises.store": ["progress"],
+    "machine.memory_guard": ["guard"],
 }
-
-__all__ = sorted(_WHERE)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'labutils' has no attribute {name!r}")
-    value = getattr(import_module(f"labutils.{_WHERE[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from labutils import __version__, runtime
+from labutils import __version__
 from labutils.errors import LabError
+from labutils.machine import settings
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="LLM Labs from the command line."
@@ -30,7 +31,7 @@ FIRST_LAB = "labs/00_start_here.ipynb"
 @app.command()
 def doctor() -> None:
     """Say what this machine is, what is missing, and which labs will run. Exits with 1 if something must be mended."""
-    from labutils.doctor import Finding, environment, forecast
+    from labutils.course.doctor import Finding, environment, forecast
 
     def table(title: str, findings: list[Finding]) -> bool:
         view = Table(title=title, title_justify="left", show_header=False)
@@ -57,22 +58,21 @@ def setup(
 
 def _register_kernel() -> None:
     """Install the kernel `llm-labs` and JupyterLab's settings into this environment; for a JupyterLab elsewhere also for the user."""
-    if runtime.wrong_kernel() is not None:
+    if settings.wrong_kernel() is not None:
         from ipykernel.kernelspec import install
 
         places: list[dict[str, Any]] = [{"prefix": sys.prefix}] + ([{"user": True}] if os.environ.get("CONDA_PREFIX") else [])
         for place in places:
-            file = Path(install(kernel_name=runtime.KERNEL, display_name="LLM Labs", **place)) / "kernel.json"
+            file = Path(install(kernel_name=settings.KERNEL, display_name="LLM Labs", **place)) / "kernel.json"
             spec = json.loads(file.read_text(encoding="utf-8"))
             spec["argv"].append("--log-level=ERROR")  # its warnings on transport are not for learners
-            spec["env"] = runtime.THREADS
+            spec["env"] = settings.THREADS
             file.write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")
-        console.print(f"Kernel {runtime.KERNEL} registered.")
-    settings = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
-    ours = Path(__file__).with_name("jupyterlab.json")
-    if not settings.exists():
-        settings.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ours, settings)
+        console.print(f"Kernel {settings.KERNEL} registered.")
+    overrides = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    if not overrides.exists():
+        overrides.parent.mkdir(parents=True, exist_ok=True)
+        overrides.write_bytes((resources.files("labutils.course") / "jupyterlab.json").read_bytes())
 
 
 @app.command()
@@ -86,7 +86,7 @@ def fetch(
     deep: Annotated[bool, typer.Option("--deep", help="Hash every file again, whatever its date.")] = False,
 ) -> None:
     """Fetch, verify and convert the two models; resume or restart what broke off. Nothing is fetched after this."""
-    from labutils import assets
+    from labutils.course import assets
 
     for model in assets.manifest():
         if to:
@@ -163,9 +163,9 @@ def free_port(port: int, tries: int = 50) -> int:
 @app.command()
 def report(lab: Annotated[Optional[str], typer.Argument(help="A lab's number; all by default.")] = None) -> None:
     """Show what the labs measured on this machine."""
-    from labutils import results
+    from labutils.course import results
 
-    names = [lab] if lab else sorted(p.stem for p in (runtime.home() / "results").glob("*.json"))
+    names = [lab] if lab else sorted(p.stem for p in (settings.home() / "results").glob("*.json"))
     for name in names:
         view = Table(title=f"Lab {name}", title_justify="left", show_header=False)
         for key, value in results.read(name).items():

@@ -16,13 +16,13 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 
-from labutils import runtime
+from labutils.machine import settings
 
 # A shell without job control starts a background command with Ctrl-C ignored; some tests send themselves that signal.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-REAL_HOME = runtime.home()
+REAL_HOME = settings.home()
 SETTINGS = ("LABS_MODEL", "LABS_DIALOGUES", "LABS_PROFILE", "LABS_STRICT")
 
 
@@ -52,7 +52,7 @@ def ready_home(home: Path) -> Path:
 @pytest.fixture(scope="session")
 def default_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     """The course's language model and its tokenizer, loaded once. Leave both as they are."""
-    from labutils.loading import load_model
+    from labutils.course.loading import load_model
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABS_HOME", str(_link_models(tmp_path_factory.mktemp("session") / "home")))

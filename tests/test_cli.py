@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 import pytest
 
-from labutils import __version__, assets, cli, doctor, machine, results, runtime
-from labutils.doctor import Finding
+from labutils import __version__, cli
+from labutils.course import assets, doctor, results
+from labutils.course.doctor import Finding
 from labutils.errors import LabError
 from labutils.exercises import registry, store
 from labutils.exercises.registry import Exercise
+from labutils.machine import limits, settings
 
 
 class Done(NamedTuple):
@@ -305,10 +307,10 @@ def test_report_shows_what_was_measured(labs, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which nothing is wrong, without measured budgets."""
-    monkeypatch.setattr(runtime, "wrong_kernel", lambda: None)
-    monkeypatch.setattr(machine, "memory_limit", lambda: 8 * 2**30)
-    monkeypatch.setattr(machine, "memory_available", lambda: 6 * 2**30)
-    monkeypatch.setattr(machine, "disk_free", lambda path: 50 * 10**9)
+    monkeypatch.setattr(settings, "wrong_kernel", lambda: None)
+    monkeypatch.setattr(limits, "memory_limit", lambda: 8 * 2**30)
+    monkeypatch.setattr(limits, "memory_available", lambda: 6 * 2**30)
+    monkeypatch.setattr(limits, "disk_free", lambda path: 50 * 10**9)
     monkeypatch.setattr(assets, "complaint", lambda model, deep=False: None)
     monkeypatch.setattr(doctor, "budgets", dict)
 
@@ -323,9 +325,9 @@ def test_doctor_is_content_with_a_healthy_machine(labs, healthy) -> None:
 @pytest.mark.parametrize(
     ("where", "name", "value", "said"),
     [
-        (runtime, "wrong_kernel", lambda: "The kernel is wrong.", "labs setup"),
-        (machine, "memory_limit", lambda: 2 * 2**30, "4 GiB"),
-        (machine, "disk_free", lambda path: 10**8, "LABS_HOME"),
+        (settings, "wrong_kernel", lambda: "The kernel is wrong.", "labs setup"),
+        (limits, "memory_limit", lambda: 2 * 2**30, "4 GiB"),
+        (limits, "disk_free", lambda path: 10**8, "LABS_HOME"),
         (assets, "complaint", lambda model, deep=False: f"{model.id} is truncated.", "labs fetch"),
         (doctor, "forecast", lambda: [Finding("05", "about 9 min, 3.1 GiB", False, "Shut down other kernels.")], "Shut down"),
     ],
@@ -346,7 +348,7 @@ def test_doctor_looks_at_the_bytes_of_the_models(labs, healthy, monkeypatch: pyt
 def test_the_forecast_scales_minutes_by_speed_and_compares_memory(healthy, monkeypatch, available: int, fits: bool) -> None:
     monkeypatch.setattr(doctor, "budgets", lambda: {"gflops": 100.0, "labs": {"02": {"seconds": 240, "peak_rss_gib": 2.0}}})
     monkeypatch.setattr(doctor, "gflops", lambda: 50.0)
-    monkeypatch.setattr(machine, "memory_available", lambda: available * 2**30)
+    monkeypatch.setattr(limits, "memory_available", lambda: available * 2**30)
     (finding,) = doctor.forecast()
     assert (finding.name, finding.ok) == ("02", fits)
     assert "about 8 min" in finding.value and "2.0 GiB" in finding.value
@@ -368,16 +370,16 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("JUPYTER_PATH", str(prefix / "share" / "jupyter"))
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "user"))
     monkeypatch.setattr(assets, "complaint", lambda model, deep=False: None)
-    kernel = prefix / "share" / "jupyter" / "kernels" / runtime.KERNEL
+    kernel = prefix / "share" / "jupyter" / "kernels" / settings.KERNEL
     kernel.mkdir(parents=True)
     (kernel / "kernel.json").write_text(json.dumps({"argv": ["/other/python"], "display_name": "LLM Labs", "language": "python"}))
     return prefix
 
 
 def test_setup_registers_the_kernel_for_this_python(labs, environment: Path, tmp_path: Path) -> None:
-    assert runtime.wrong_kernel() is not None
+    assert settings.wrong_kernel() is not None
     assert labs("setup").status == 0
-    assert runtime.wrong_kernel() is None
+    assert settings.wrong_kernel() is None
     kernel = json.loads((environment / "share" / "jupyter" / "kernels" / "llm-labs" / "kernel.json").read_text())
     assert (kernel["argv"][0], kernel["display_name"]) == (sys.executable, "LLM Labs")
     assert not (tmp_path / "user").exists()
@@ -385,9 +387,9 @@ def test_setup_registers_the_kernel_for_this_python(labs, environment: Path, tmp
 
 def test_setup_again_does_nothing_and_keeps_a_persons_settings(labs, environment: Path) -> None:
     labs("setup")
-    settings = environment / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
-    assert json.loads(settings.read_text())["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
-    settings.write_text("{}")
+    overrides = environment / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    assert json.loads(overrides.read_text())["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+    overrides.write_text("{}")
     before = {path: path.stat().st_mtime_ns for path in environment.rglob("*")}
     assert labs("setup") == Done(0, "", "")
     assert {path: path.stat().st_mtime_ns for path in environment.rglob("*")} == before

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labutils import machine
+from labutils.machine import limits
 
 BUDGET_GIB = 3.2
 
@@ -28,7 +28,7 @@ class Memory:
         kernel = getattr(item.parent, "kernel", None)
         pid = getattr(kernel and kernel.km.provisioner, "pid", None)
         if pid:
-            item.parent.peak_gib = machine.gib(machine.peak_rss(pid))
+            item.parent.peak_gib = limits.gib(limits.peak_rss(pid))
             if item.parent.peak_gib > BUDGET_GIB:
                 pytest.fail(
                     f"the kernel's resident memory reached {item.parent.peak_gib:.2f} GiB; the budget is {BUDGET_GIB} GiB",

@@ -16,7 +16,9 @@ from nbclient.exceptions import CellExecutionError
 from rich.console import Console
 from running import environment, execute, read, scratch_home
 
-from labutils import __version__, doctor, machine, plots, runtime
+from labutils import __version__
+from labutils.course import doctor, plots
+from labutils.machine import limits, settings
 
 REPORT = ROOT / "build" / "report"
 README = ROOT / "README.md"
@@ -35,12 +37,12 @@ def run_lab(source: Path) -> tuple[dict[str, Any], str]:
     """Run one lab's solution notebook; what the report says of it, and its page as HTML."""
     notebook = read(target(source, "solutions"))
     with scratch_home() as home:
-        run = execute(notebook, ROOT / "labs", environment(home, runtime.profile()))
+        run = execute(notebook, ROOT / "labs", environment(home, settings.profile()))
         results = json.loads((home / "results" / f"{source.name[:2]}.json").read_text(encoding="utf-8"))
     tidy(notebook)
     entry = {
         "seconds": round(run.seconds, 1),
-        "peak_rss_gib": round(machine.gib(run.peak_rss), 2),
+        "peak_rss_gib": round(limits.gib(run.peak_rss), 2),
         "cells": len(run.cell_seconds),
         "checks": checks(notebook),
         "results": results,
@@ -109,8 +111,8 @@ def machine_facts() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "cores": machine.cores(),
-        "memory_limit_gib": round(machine.gib(machine.memory_limit()), 1),
+        "cores": limits.cores(),
+        "memory_limit_gib": round(limits.gib(limits.memory_limit()), 1),
         "gpu": gpu,
         "gflops": round(doctor.gflops(), 1),
     }
@@ -122,7 +124,7 @@ def main(
 ) -> None:
     """Run, measure, write."""
     REPORT.mkdir(parents=True, exist_ok=True)
-    report: dict[str, Any] = {"release": __version__, "machine": machine_facts(), "profile": runtime.profile(), "labs": {}}
+    report: dict[str, Any] = {"release": __version__, "machine": machine_facts(), "profile": settings.profile(), "labs": {}}
     for source in sources():
         if labs and source.name[:2] not in labs:
             continue
@@ -145,7 +147,7 @@ def main(
         budgets = dict(sorted({**earlier.get("labs", {}), **budgets}.items()))
         facts = {key: earlier.get(key, report["machine"][key]) for key in ("gflops", "cores")}
         kept = {**facts, "labs": budgets}
-        doctor.BUDGETS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        (ROOT / "labs" / "budgets.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         README.write_text(with_labs(README.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -15,7 +15,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from labutils import assets, machine, runtime
+from labutils.course import assets
+from labutils.machine import limits, settings
 
 
 @dataclass
@@ -41,7 +42,7 @@ def scratch_home() -> Iterator[Path]:
         try:
             (home / "models").symlink_to(assets.models_folder(), target_is_directory=True)
         except OSError:  # Windows without the right to make links: share the whole home
-            yield runtime.home()
+            yield settings.home()
             return
         yield home
 
@@ -50,7 +51,7 @@ def environment(home: Path, profile: str, strict: bool = True) -> dict[str, str]
     """The environment variables for an unattended run: no network calls, no warnings on the page."""
     kept = {key: value for key, value in os.environ.items() if key not in ("LABS_MODEL", "LABS_DIALOGUES")}
     ours = {"LABS_HOME": str(home), "LABS_PROFILE": profile, "LABS_STRICT": str(int(strict)), "HF_HUB_OFFLINE": "1"}
-    return {**kept, **ours, **runtime.THREADS, "PYTHONWARNINGS": "ignore"}
+    return {**kept, **ours, **settings.THREADS, "PYTHONWARNINGS": "ignore"}
 
 
 def execute(notebook: NotebookNode, folder: Path, variables: dict[str, str], timeout: int = 1800) -> Run:
@@ -75,7 +76,7 @@ def execute(notebook: NotebookNode, folder: Path, variables: dict[str, str], tim
         run.cell_seconds.append(time.perf_counter() - began[cell_index])
         pid = getattr(client.km.provisioner, "pid", None)
         if pid:
-            run.peak_rss = max(run.peak_rss, machine.peak_rss(pid))
+            run.peak_rss = max(run.peak_rss, limits.peak_rss(pid))
 
     client.on_cell_start = started
     client.on_cell_executed = finished

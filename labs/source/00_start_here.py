@@ -139,7 +139,7 @@ assert abs(predicted - counted) < 1e-9
 # often shown beside LLaMA and PaLM as if they were of one kind, is a thousandth of their size.
 
 # %%
-from labutils.plots import show_table
+from labutils.course import show_table
 
 zoo = [
     ("SmolLM2-135M (this one)", "below 1 B", parameters),

@@ -133,10 +133,11 @@ for new in range(256, 259):
 # *"dog."* and *"dog!"*; the blank before a word belongs to it. Each different word then needs counting only once.
 
 # %%
-from labutils import bpe, corpora
+from labutils.transformer import bpe
+from labutils import course
 
 print(bpe.split_words("It rained, didn't it?"))
-prose = list(corpora.load_prose()["text"])
+prose = list(course.load_prose()["text"])
 counts = Counter(word for text in prose for word in bpe.split_words(text))
 print(f"{sum(counts.values()):,} words, {len(counts):,} different ones")
 
@@ -225,7 +226,7 @@ encode = check("1.2", encode)
 
 
 # %%
-mixed = corpora.load_mixed()
+mixed = course.load_mixed()
 for text in [*mixed["text"], *prose[:2]]:
     ids = [i for word in bpe.split_words(text) for i in encode(to_ids(word), merges)]
     assert ids == library.encode(text).ids
@@ -235,13 +236,13 @@ print(len(mixed) + 2, "texts: the same ids as the library, and every text comes 
 # %% [markdown]
 # ### What does a text cost?
 #
-# `labutils.bpe` is the same algorithm with bookkeeping that makes it fast, so ours may learn 1,600 merges now. Beside it stand the
+# `labutils.transformer.bpe` is the same algorithm with bookkeeping that makes it fast, so ours may learn 1,600 merges now. Beside it stand the
 # decoder's tokenizer (byte-level BPE too, 49,152 entries) and the encoder's. That one is a **WordPiece**: it
 # knows 30,522 pieces, and a text that it cannot build from them becomes `[UNK]`. **Predict:** for which kind of text do they
 # differ most?
 
 # %%
-from labutils.plots import BLUE, ORANGE, new_figure, show_table
+from labutils.course import BLUE, ORANGE, new_figure, show_table
 
 ours = bpe.BytePairs(bpe.train(prose, 1_600))
 three = {"ours": ours, "BPE (decoder)": tokenizer, "WordPiece (encoder)": encoder_tokenizer}
@@ -623,7 +624,7 @@ quiz("1.b")
 # its variance for d = 4, 64, 1024.
 
 # %%
-from labutils.attention_studies import attention_maps, gradient_norms, scale_study
+from labutils.transformer import attention_maps, gradient_norms, scale_study
 
 for d in (4, 64, 1024):
     products = torch.randn(2, 20_000, d, generator=generator).prod(0).sum(-1)
@@ -853,7 +854,7 @@ assert not maps.triu(1).any() and encoder_maps.triu(1).any()
 # encoder, open on a head that looks one token *ahead*, which no decoder can do.
 
 # %% tags=["device"]
-from labutils.head_explorer import head_explorer
+from labutils.transformer.head_explorer import head_explorer
 
 head_explorer(maps, [tokenizer.decode([i]) for i in inputs.input_ids[0]], layer=16, head=0)
 words = encoder_tokenizer.convert_ids_to_tokens(encoder_ids)
@@ -1124,7 +1125,7 @@ assert similar[0] > similar[1] + 0.3 and not encoder.can_generate()
 # word for two digits, so it cannot just count places. Its decoder begins from a start token alone and stops at an end token.
 
 # %% tags=["device"]
-from labutils import seq2seq
+from labutils.transformer import seq2seq
 
 train_pairs, test_pairs = seq2seq.datasets()
 translator = seq2seq.build("transformer")
@@ -1204,7 +1205,7 @@ quiz("1.c")
 # **Predict:** does it beat the counting?
 
 # %% tags=["device"]
-from labutils.gpt import train_gpt
+from labutils.transformer import train_gpt
 
 steps = lab.size(smoke=4, small=200)
 training = train_gpt(prose, steps=steps, every=max(1, steps // 4), device=lab.device)

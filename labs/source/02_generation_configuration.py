@@ -57,8 +57,8 @@ import hashlib
 
 import torch
 
-from labutils import decoding
-from labutils.plots import BLUE, GREY, ORANGE, new_figure, show_table
+from labutils.transformer import decoding
+from labutils.course import BLUE, GREY, ORANGE, new_figure, show_table
 
 model, tokenizer = load_model()
 names = tokenizer.batch_decode([[i] for i in range(model.config.vocab_size)])
@@ -874,7 +874,7 @@ print("the same survivors and the same probabilities at each of", len(out.scores
 # Try: temperature 2 with top-p 1, then bring top-p down to 0.8. Then temperature 0.3. When does top-p stop mattering?
 
 # %% tags=["device"]
-from labutils.explorers import Settings, look, microscope, view_html
+from labutils.transformer.microscope import Settings, look, microscope, view_html
 
 dessert_ids = tokenizer("cake, cake, banana", return_tensors="pt").input_ids[0]
 microscope(unsure, names, dessert_ids, Settings(temperature=1.0, top_p=0.9))

@@ -64,14 +64,15 @@ from statistics import fmean as mean
 
 import torch
 
-from labutils import answers, budget, corpora, intervals, principles, prompting, scoring, shared_prefix, shots
-from labutils.plots import BLUE, GREY, VERMILION, new_figure, show_table
+from labutils import course, evaluation, prompting
+from labutils.prompting import figures, principles
+from labutils.course import BLUE, GREY, VERMILION, new_figure, show_table
 
 model, tokenizer = load_model()
 window = model.config.max_position_embeddings
 assert not model.config.is_encoder_decoder, "this lab needs a decoder-only LABS_MODEL"
 
-reviews = corpora.load_reviews()
+reviews = course.load_reviews()
 pool = [row for row in reviews["pool"] if row["label"] != "mixed"]
 halves = [[row for row in reviews["test"] if row["label"] == label] for label in ("positive", "negative")]
 test = [row for pair in zip(*halves, strict=True) for row in pair]  # in turn: any beginning is balanced
@@ -89,7 +90,7 @@ print(len(pool), "reviews in the pool,", len(test), "in the test set; the model'
 task = prompting.SENTIMENT
 zero = [prompting.few_shot_prompt(task, [], row) for row in test]
 print(zero[1], "\n")
-said = shared_prefix.generate_texts(model, tokenizer, zero[:4], 8)
+said = prompting.generate_texts(model, tokenizer, zero[:4], 8)
 show_table(("the right label", "the completion"), zip([row["label"] for row in test], said, strict=False))
 assert len(said) == 4
 
@@ -143,8 +144,8 @@ print(few_shot(task.instruction, [(row["text"], row["label"]) for row in eight[:
 def written_label(drawn, rows):
     """The label that the model names in its first four tokens, for each row; None where it names none."""
     prompts = [prompting.few_shot_prompt(task, drawn, row) for row in rows]
-    texts = shared_prefix.generate_texts(model, tokenizer, prompts, 4, stops=["\n"])
-    return [answers.read_label(text, task.labels) for text in texts]
+    texts = prompting.generate_texts(model, tokenizer, prompts, 4, stops=["\n"])
+    return [prompting.read_label(text, task.labels) for text in texts]
 
 
 # %% [markdown]
@@ -158,8 +159,8 @@ for k in (0, 1, 4):
     labels = written_label(eight[:k], some)
     named[f"shots: {k}"] = [label is not None for label in labels]
     hit[f"shots: {k}"] = [label == row["label"] for label, row in zip(labels, some, strict=True)]
-show_table(answers.ACCURACY_HEADER, answers.accuracy_rows(named), "A label is named")
-show_table(answers.ACCURACY_HEADER, answers.accuracy_rows(hit), "It is the right one")
+show_table(evaluation.ACCURACY_HEADER, evaluation.accuracy_rows(named), "A label is named")
+show_table(evaluation.ACCURACY_HEADER, evaluation.accuracy_rows(hit), "It is the right one")
 record("share of completions with a label", {k: mean(v) for k, v in named.items()})
 assert all(sum(hit[k]) <= sum(named[k]) for k in hit)
 
@@ -212,7 +213,7 @@ def score_label(prompt, label):
 
 endings = [" positive", " negative", " rather disappointing, all in all"]
 ours = torch.tensor([score_label(str(zero[1]), ending) for ending in endings])
-theirs = shared_prefix.label_log_likelihoods(model, tokenizer, zero[1:2], endings)[0]
+theirs = prompting.label_log_likelihoods(model, tokenizer, zero[1:2], endings)[0]
 print([len(tokenizer(ending).input_ids) for ending in endings], "tokens; equal:", torch.allclose(ours, theirs, atol=1e-3))
 assert torch.allclose(ours, theirs, atol=1e-3)
 
@@ -224,12 +225,12 @@ assert torch.allclose(ours, theirs, atol=1e-3)
 def likelihoods(drawn, rows, style="bare"):
     """Log-likelihoods (N, L) of the labels for each row."""
     prompts = [prompting.few_shot_prompt(task, drawn, row, style, tokenizer) for row in rows]
-    return shared_prefix.label_log_likelihoods(model, tokenizer, prompts, task.endings(style))
+    return prompting.label_log_likelihoods(model, tokenizer, prompts, task.endings(style))
 
 
 def right(scores, rows):
     """Whether the likeliest label is the right one, for each row."""
-    return [label == row["label"] for label, row in zip(shared_prefix.predict(scores, task.labels), rows, strict=True)]
+    return [label == row["label"] for label, row in zip(prompting.predict(scores, task.labels), rows, strict=True)]
 
 
 # %% [markdown]
@@ -238,8 +239,8 @@ def right(scores, rows):
 # %% tags=["device"]
 zero_scores = likelihoods([], some)
 scored = {"written": hit["shots: 0"], "scored": right(zero_scores, some)}
-show_table(answers.ACCURACY_HEADER, answers.accuracy_rows(scored), "Without a shot")
-called = shared_prefix.predict(zero_scores, task.labels)
+show_table(evaluation.ACCURACY_HEADER, evaluation.accuracy_rows(scored), "Without a shot")
+called = prompting.predict(zero_scores, task.labels)
 print({label: called.count(label) for label in task.labels}, "chosen in", len(some))
 assert len(called) == len(some)
 
@@ -302,7 +303,7 @@ calibrate = check("3.3", calibrate)
 toy = torch.tensor([[0.7, 0.3], [0.9, 0.1]], dtype=torch.float64).log()
 empty = torch.tensor([0.8, 0.2], dtype=torch.float64).log()
 print(calibrate(toy, empty).numpy().round(3).tolist(), calibrate(empty[None], empty).numpy().round(3).tolist())
-assert torch.allclose(calibrate(toy, empty), shared_prefix.calibrated(toy, empty))
+assert torch.allclose(calibrate(toy, empty), prompting.calibrated(toy, empty))
 
 # %% [markdown]
 # At first sight both toy reviews are positive. The first one is negative: an empty text gets 0.8, and it gets only 0.7.
@@ -320,7 +321,7 @@ prompts = [prompting.few_shot_prompt(task, eight, row) for row in test[: lab.siz
 seconds, found = {}, {}
 for share in (False, True):
     began = time.perf_counter()
-    found[share] = shared_prefix.label_log_likelihoods(model, tokenizer, prompts, task.endings(), share=share)
+    found[share] = prompting.label_log_likelihoods(model, tokenizer, prompts, task.endings(), share=share)
     seconds[share] = time.perf_counter() - began
 print(f"{len(prompts)} prompts with 8 shots: {seconds[False] / seconds[True]:.1f} times faster")
 record("shared prefix: ratio of seconds with 8 shots", seconds[False] / seconds[True])
@@ -363,10 +364,10 @@ assert len(raw) == len(even) == 1 + 5 * len(seeds)
 # The mean over the draws, with a 95 % interval from resampling the reviews (lab 06 builds it by hand), and each draw as a dot.
 
 # %% tags=["device"]
-middle = shots.curve(even)
-gained, apart = middle[8].mean - middle[0].mean, shots.spread(raw)
+middle = figures.curve(even)
+gained, apart = middle[8].mean - middle[0].mean, figures.spread(raw)
 title = f"Eight shots: {100 * gained:+.0f} points (calibrated); two draws differ by up to {100 * apart:.0f} points (raw)"
-shots.shots_figure(title, {"raw": raw, "calibrated": even})
+figures.shots_figure(title, {"raw": raw, "calibrated": even})
 assert set(middle) == set(COUNTS)
 
 # %% [markdown]
@@ -374,16 +375,16 @@ assert set(middle) == set(COUNTS)
 # marked when they were written. **Predict** their accuracy.
 
 # %% tags=["device"]
-row_means = {(name, k): shots.by_row(results, k) for name, results in (("raw", raw), ("calibrated", even)) for k in COUNTS}
+row_means = {(name, k): figures.by_row(results, k) for name, results in (("raw", raw), ("calibrated", even)) for k in COUNTS}
 for a, b in ((("raw", 8), ("raw", 0)), (("calibrated", 8), ("calibrated", 0)), (("calibrated", 4), ("raw", 4))):
-    print(intervals.compare(row_means[a], row_means[b], (f"{a[1]} shots {a[0]}", f"{b[1]} shots {b[0]}")))
+    print(evaluation.compare(row_means[a], row_means[b], (f"{a[1]} shots {a[0]}", f"{b[1]} shots {b[0]}")))
 print(f"all prompts: raw {mean(map(mean, raw.values())):.0%}, calibrated {mean(map(mean, even.values())):.0%}")
 record("accuracy by shots, raw and calibrated", {k: [mean(row_means[n, k]) for n in ("raw", "calibrated")] for k in COUNTS})
 best = max(COUNTS, key=lambda k: middle[k].mean)
 kinds = {"plain": [], "hard": []}
 for row, share in zip(rows, row_means["calibrated", best], strict=True):
     kinds["hard" if row["hard"] else "plain"].append(share)
-table = [(name, len(v), *(f"{x:.0%}" for x in intervals.bootstrap_interval(v))) for name, v in kinds.items()]
+table = [(name, len(v), *(f"{x:.0%}" for x in evaluation.bootstrap_interval(v))) for name, v in kinds.items()]
 show_table(("reviews", "how many", "accuracy", "from", "to"), table, f"Calibrated; shots: {best}")
 record("accuracy on plain and hard reviews", {name: mean(v) for name, v in kinds.items()})
 assert sum(len(v) for v in kinds.values()) == len(rows)
@@ -410,7 +411,7 @@ quiz("3.b")
 
 # %% tags=["device"]
 other = {"positive": "negative", "negative": "positive"}
-foreign = [{"text": row["prompt"], "label": row["answer"]} for row in corpora.load_probes()["sentiment"]]
+foreign = [{"text": row["prompt"], "label": row["answer"]} for row in course.load_probes()["sentiment"]]
 part = rows[: lab.size(smoke=4, small=24, gpu=84)]
 sources = {"from the pool": [], "labels turned round": [], "from elsewhere": []}
 for seed in list(seeds)[:2]:
@@ -420,10 +421,10 @@ for seed in list(seeds)[:2]:
     sources["labels turned round"].append(measure(turned, part)[1])
     sources["from elsewhere"].append(measure(prompting.draw_shots(foreign, 4, seed), part)[1])
 by_source = {name: [mean(draws) for draws in zip(*runs, strict=True)] for name, runs in sources.items()}
-table = [(name, *(f"{x:.0%}" for x in intervals.bootstrap_interval(v))) for name, v in by_source.items()]
+table = [(name, *(f"{x:.0%}" for x in evaluation.bootstrap_interval(v))) for name, v in by_source.items()]
 show_table(("four shots", "accuracy", "from", "to"), table, f"Calibrated, {len(part)} reviews")
 for name in ("labels turned round", "from elsewhere"):
-    print(intervals.compare(by_source["from the pool"], by_source[name], ("from the pool", name)))
+    print(evaluation.compare(by_source["from the pool"], by_source[name], ("from the pool", name)))
 record("accuracy by source of shots", {name: mean(v) for name, v in by_source.items()})
 assert len(by_source) == 3
 
@@ -482,7 +483,7 @@ assert leaked([row["text"] for row in dirty], texts) == [4] and not list(prompti
 questions = ["My favourite season is", "What should I pack for a night in the mountains?"]
 chats = principles.in_chat(tokenizer, questions)
 print(chats[1])
-bare_said, chat_said = (shared_prefix.generate_texts(model, tokenizer, texts, 24) for texts in (questions, chats))
+bare_said, chat_said = (prompting.generate_texts(model, tokenizer, texts, 24) for texts in (questions, chats))
 show_table(("prompt", "bare text", "in the chat template"), zip(questions, bare_said, chat_said, strict=True))
 assert all(chat_said) and bare_said != chat_said
 
@@ -498,8 +499,8 @@ part = rows[: lab.size(smoke=4, small=20, gpu=84)]
 styles = {"bare, 0 shots": even[0, 0][: len(part)], "bare, 4 shots": even[4, 0][: len(part)]}
 for style, k in (("chat", 0), ("chat", 4), ("turns", 4)):
     styles[f"{style}, {k} shots"] = measure(eight[:k], part, style)[1]
-show_table(answers.ACCURACY_HEADER, answers.accuracy_rows(styles), "Calibrated")
-print(intervals.compare(styles["bare, 4 shots"], styles["turns, 4 shots"], ("bare text", "a conversation")))
+show_table(evaluation.ACCURACY_HEADER, evaluation.accuracy_rows(styles), "Calibrated")
+print(evaluation.compare(styles["bare, 4 shots"], styles["turns, 4 shots"], ("bare text", "a conversation")))
 record("accuracy by template", {name: mean(v) for name, v in styles.items()})
 assert len(styles) == 5
 
@@ -515,13 +516,13 @@ assert len(styles) == 5
 # %%
 def summarize(prompts, max_new_tokens):
     """The first line that the model writes after each prompt."""
-    texts = shared_prefix.generate_texts(model, tokenizer, prompts, max_new_tokens, batch_tokens=8192)
+    texts = prompting.generate_texts(model, tokenizer, prompts, max_new_tokens, batch_tokens=8192)
     return [next((line.strip() for line in text.split("\n") if line.strip()), "") for text in texts]
 
 
 def rouge(texts, rows):
     """The mean ROUGE-1 F1 over a row's references, for each row."""
-    return [mean(scoring.rouge_n(t, r, 1).f1 for r in row["references"]) for t, row in zip(texts, rows, strict=True)]
+    return [mean(evaluation.rouge_n(t, r, 1).f1 for r in row["references"]) for t, row in zip(texts, rows, strict=True)]
 
 
 # %%
@@ -530,7 +531,7 @@ def same_topic(row):
     return [next((other for other in train if other["topic"] == row["topic"]), train[0])]
 
 
-train, held_out = (corpora.load_dialogues()[split].to_list() for split in ("train", "test"))
+train, held_out = (course.load_dialogues()[split].to_list() for split in ("train", "test"))
 turns = [" ".join(row["dialogue"].split("\n")[:3]) for row in held_out]
 print(f"the first three turns, copied: {mean(rouge(turns, held_out)):.3f} on {len(held_out)} dialogues")
 
@@ -557,14 +558,14 @@ assert all(len(v) == len(few) for v in scores.values())
 # The scores, with their intervals:
 
 # %% tags=["device"]
-spans = {name: intervals.bootstrap_interval(v) for name, v in scores.items()}
+spans = {name: evaluation.bootstrap_interval(v) for name, v in scores.items()}
 ahead = sum(span.mean > spans["copied turns"].mean for span in spans.values())
-shots.spans_figure(
+figures.spans_figure(
     f"{ahead} of {len(arms)} prompts beat three copied turns", spans, "copied turns", "mean ROUGE-1 F1 (0 to 1)",
     "Mean ROUGE-1 with intervals of copied turns and of prompts with 0, 1, 2 and 4 shots; a line marks the copied turns.",
 )  # fmt: skip
-print(intervals.compare(scores["4, draw 1"], scores["0"], ("four shots", "no shot")))
-print(intervals.compare(scores["1, same topic"], scores["1, draw 1"], ("a shot on the same topic", "any shot")))
+print(evaluation.compare(scores["4, draw 1"], scores["0"], ("four shots", "no shot")))
+print(evaluation.compare(scores["1, same topic"], scores["1, draw 1"], ("a shot on the same topic", "any shot")))
 record("mean ROUGE-1 of summaries by shots", {name: round(span.mean, 3) for name, span in spans.items()})
 assert all(0 <= span.low <= span.high <= 1 for span in spans.values())
 
@@ -583,7 +584,7 @@ assert all(0 <= span.low <= span.high <= 1 for span in spans.values())
 
 # %%
 four_dialogues = prompting.few_shot_prompt(prompting.SUMMARY, train[:4], held_out[0])
-count = budget.token_budget(tokenizer, four_dialogues, max_new_tokens=40, window=512)
+count = prompting.token_budget(tokenizer, four_dialogues, max_new_tokens=40, window=512)
 show_table(("part", "tokens"), [*count.tokens.items(), ("completion", count.completion), ("in all", count.total)])
 print(count.alarm)
 assert count.total == len(prompting.encode(tokenizer, four_dialogues)) + 40
@@ -661,7 +662,7 @@ fit_shots = check("3.6", fit_shots)
 # %%
 sizes = (256, 512, 1024, 2048)
 tasks = {"reviews": (task, pool, test[0], 2), "dialogues": (prompting.SUMMARY, train[:84], held_out[0], 40)}
-table = [(name, *(budget.fit_shots(tokenizer, *given, size) for size in sizes)) for name, given in tasks.items()]
+table = [(name, *(prompting.fit_shots(tokenizer, *given, size) for size in sizes)) for name, given in tasks.items()]
 show_table(("shots that fit into", *map(str, sizes)), table, "Window in tokens")
 tokens = [n for name, n in count.tokens.items() if name.startswith("shot")]
 assert fit_shots(tokens, count.prompt - sum(tokens), 40, 512) == table[1][2]
@@ -709,7 +710,7 @@ def loss_at(ids, positions, count):
 
 # %% tags=["device"]
 half = lab.size(smoke=48, small=64)
-pieces = corpora.load_prose()["text"][: lab.size(smoke=2, small=4, gpu=32)]
+pieces = course.load_prose()["text"][: lab.size(smoke=2, small=4, gpu=32)]
 ids = torch.tensor([tokenizer(text).input_ids[: 2 * half] for text in pieces], device=model.device)
 near, alone = torch.arange(2 * half), loss_at(ids[:, half - 1 :], torch.arange(half + 1), half)
 gaps = [0, *(int(window * share) for share in (1 / 16, 1 / 4, 1 / 2, 1, 2, 4))]
@@ -747,11 +748,11 @@ quiz("3.a")
 # Try: turn the order round without changing a shot. Then find the leak. Then let the window run full.
 
 # %% tags=["device"]
-from labutils.composer import composer, look
+from labutils.prompting.composer import composer, look
 
 smuggled = next(row for row in test[:8] if row["label"] == "positive")
 candidates = [*prompting.draw_shots(pool, 6, seed=3), smuggled]
-scorer = shared_prefix.label_scorer(model, tokenizer, task)
+scorer = prompting.label_scorer(model, tokenizer, task)
 composer(tokenizer, task, candidates, test, scorer)
 assert len(candidates) == 7
 
@@ -780,7 +781,7 @@ assert not view.budget.fits and [leak.shot for leak in view.leaks] == [6]
 def write(prompts, max_new_tokens, stops=()):
     """Greedy completions, stripped; the profile smoke cuts them short."""
     cap = min(max_new_tokens, lab.size(smoke=6, small=64))
-    return [t.strip() for t in shared_prefix.generate_texts(model, tokenizer, prompts, cap, stops)]
+    return [t.strip() for t in prompting.generate_texts(model, tokenizer, prompts, cap, stops)]
 
 
 def ask(trial):
@@ -804,7 +805,7 @@ def report(trial, said):
 
 # %%
 material = {}
-for row in corpora.load_prompting():
+for row in course.load_prompting():
     material.setdefault(row["kind"], []).append({**row, **json.loads(row["meta"])})
 for trial in (principles.delimiters(material, 8), principles.condition(material, 8)):
     show_table(("arm", "prompt"), [(name, arm.template) for name, arm in trial.arms.items()], trial.name)
@@ -881,7 +882,7 @@ first_json = check("3.7", first_json)
 note = material["extract"][0]
 print(note["text"], json.dumps(note["schema"]["properties"]), sep="\n")
 for text in (json.dumps(note["answer"]), '{"animal": "cat", "reward_euros": "fifty"}', "A cat."):
-    checked = answers.check_json(text, note["schema"])
+    checked = prompting.check_json(text, note["schema"])
     print(checked.valid, len(checked.errors), "complaints; first_json finds", len(first_json(text)), "fields")
 
 # %% [markdown]
@@ -897,7 +898,7 @@ fields = {arm: [] for arm in said}
 for arm, texts in said.items():
     for text, note in zip(texts, trial.inputs, strict=True):
         fields[arm] += [first_json(text).get(key) == value for key, value in note["answer"].items()]
-show_table(answers.ACCURACY_HEADER, answers.accuracy_rows(fields), "Fields with the right value")
+show_table(evaluation.ACCURACY_HEADER, evaluation.accuracy_rows(fields), "Fields with the right value")
 assert len(tried["valid JSON"]) == 3
 
 # %% [markdown]
@@ -1009,7 +1010,7 @@ bits = {"alone": [], "after the other one": []}
 for text, shot in (elders, elders[::-1]):
     child, elder = text.split("\nElder:")
     prompts = [f"{child}\nElder:", f"{shot}\n\n{child}\nElder:"]
-    score = shared_prefix.label_log_likelihoods(model, tokenizer, prompts, [elder], per_token=True)[:, 0]
+    score = prompting.label_log_likelihoods(model, tokenizer, prompts, [elder], per_token=True)[:, 0]
     for name, value in zip(bits, score / torch.log(torch.tensor(0.5)), strict=True):
         bits[name].append(float(value))
 show_table(("an elder's answer", "patience", "courage"), [(name, *v) for name, v in bits.items()], "Bits a token")
@@ -1030,11 +1031,11 @@ assert all(value > 0 for v in bits.values() for value in v)
 ends = {name: (list(arms.values())[0], list(arms.values())[-1]) for name, arms in tried.items()}
 table, seen = [], []
 for name, (before, after) in ends.items():
-    p = intervals.approximate_randomization([float(x) for x in after], [float(x) for x in before])
+    p = evaluation.approximate_randomization([float(x) for x in after], [float(x) for x in before])
     won = sum(x > y for x, y in zip(after, before, strict=True))
     table.append((name, len(after), won, sum(after) - sum(before), f"{p:.3f}"))
     seen += [name] if p < 0.05 / len(tried) else []
-shots.before_after_figure(f"{len(seen)} of {len(tried)} principles make a difference that can be told from chance here", ends)
+figures.before_after_figure(f"{len(seen)} of {len(tried)} principles make a difference that can be told from chance here", ends)
 show_table(("principle", "inputs", "won by the last arm", "won less lost", "p-value"), table)
 record("principles that make a difference beyond chance", seen)
 assert len(table) == 7
@@ -1066,7 +1067,7 @@ def tokens_of(k):
 ledger = [(0, round(tokens_of(0)), f"{middle[0].mean:.0%}", "", "")]
 for fewer, k in zip(COUNTS, COUNTS[1:], strict=False):
     points = 100 * (middle[k].mean - middle[fewer].mean) / (k - fewer)
-    real = intervals.compare(row_means["calibrated", k], row_means["calibrated", fewer]).ranked
+    real = evaluation.compare(row_means["calibrated", k], row_means["calibrated", fewer]).ranked
     ledger.append((k, round(tokens_of(k)), f"{middle[k].mean:.0%}", f"{points:+.1f} points", "yes" if real else "no"))
 show_table(("shots", "tokens a request", "accuracy", "gain a shot", "beyond the noise?"), ledger, "Calibrated")
 enough = next((k for k in COUNTS if middle[k].low > 0.5), "none of these")

@@ -51,7 +51,7 @@ import math
 import torch
 
 from labutils.course import show_map
-from labutils.plots import BLUE, GREEN, GREY, ORANGE, VERMILION, new_figure, show_table
+from labutils.course import BLUE, GREEN, GREY, ORANGE, VERMILION, new_figure, show_table
 
 show_map("04")
 
@@ -113,8 +113,8 @@ quiz("4.a")
 # **Predict:** the course's model has about 135 million parameters, in fp32. How many GB, and how many GiB?
 
 # %%
-from labutils.footprint import tensor_bytes
-from labutils.linear4bit import dynamic_int8, parameter_count, quantize_model
+from labutils.machine import tensor_bytes
+from labutils.quantization import dynamic_int8, parameter_count, quantize_model
 
 model, tokenizer = load_model()
 count, measured = parameter_count(model), tensor_bytes(model.parameters())
@@ -204,7 +204,7 @@ assert rows[1][2] == 256 and math.isinf(rows[3][1]) and rows[4][1] == 0
 # only whole numbers from −127 to 127 times a **scale** that many numbers share.
 
 # %% tags=["device"]
-from labutils.number_formats import bits_explorer, look_at
+from labutils.quantization.number_formats import bits_explorer, look_at
 
 bits_explorer(number)
 kept = {row.format: row.value for row in look_at(257.0, largest=512.0)}
@@ -271,7 +271,7 @@ quiz("4.b")
 # One number at a time, on a toy:
 
 # %%
-from labutils.quantizing import quantize, relative_error
+from labutils.quantization import quantize, relative_error
 
 toy = torch.tensor([0.904, -0.353, 0.026, 0.617, -1.27])
 scale = toy.abs().max().item() / 127
@@ -470,7 +470,7 @@ pack = check("4.6", pack)
 # Do they come back bit for bit?
 
 # %%
-from labutils.four_bit import int4_levels, nf4_levels, quantize_4bit, unpack
+from labutils.quantization import int4_levels, nf4_levels, quantize_4bit, unpack
 
 codes = torch.randint(0, 16, (1000,), generator=generator).to(torch.uint8)
 packed = pack(codes)
@@ -630,7 +630,7 @@ assert relative_error(blocks, back) < 1e-6
 # course's own prose.
 
 # %%
-from labutils.corpora import load_prose
+from labutils.course import load_prose
 
 n_texts = lab.size(smoke=3, small=12, standard=16, gpu=64)
 n_tokens = lab.size(smoke=64, small=128)
@@ -678,7 +678,7 @@ if lab.profile != "smoke":  # three short texts do not tell NF4 from int4
 # (lab 06) looks at the difference text by text: how much easy and hard texts differ then cancels out.
 
 # %% tags=["device"]
-from labutils.intervals import paired_bootstrap
+from labutils.evaluation import paired_bootstrap
 
 rows = []
 for scheme in schemes:
@@ -1013,7 +1013,7 @@ show_table(("plan", "weights", "gradients", "optimizer"), rows, "fp32, GB (10⁹
 # weights. (Memory does not depend on what the weights are.)
 
 # %%
-from labutils import footprint
+from labutils import machine
 from labutils.memory import Shape, fits, predict_inference, predict_training, shard
 
 config = copy.deepcopy(model.config)
@@ -1050,7 +1050,7 @@ def step_bytes(net, length):
     step()
     states = [t for state in optimizer.state.values() for t in state.values() if torch.is_tensor(t)]
     start_time = time.perf_counter()
-    with footprint.measure([*net.parameters(), *net.buffers(), *states]) as found:
+    with machine.measure([*net.parameters(), *net.buffers(), *states]) as found:
         step()
     return found.total_allocated, time.perf_counter() - start_time
 
@@ -1236,7 +1236,7 @@ assert not fits(plans["train all, mixed"], 80 * 2**30) and fits(
 # Now with your own sizes, and against the machine you are on. Type a number and press Enter, or choose from a list.
 
 # %% tags=["device"]
-from labutils.calculator import Settings, calculator, view
+from labutils.memory.calculator import Settings, calculator, view
 
 calculator(Settings())
 assert (

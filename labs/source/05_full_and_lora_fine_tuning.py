@@ -61,9 +61,9 @@ from statistics import fmean as mean
 
 import torch
 
-from labutils import corpora, intervals, machine, prompting, tuning
+from labutils import course, evaluation, machine, prompting, tuning
 from labutils.memory import Shape
-from labutils.plots import show_table
+from labutils.course import show_table
 from labutils.tuning import catch_up, clinic, features, probes, reports, summaries
 
 LONGER = lab.profile == "gpu"
@@ -78,7 +78,7 @@ memory_gib = lab.size(smoke=2.4, small=2.4, gpu=40.0)
 model, tokenizer = load_model()
 assert not model.config.is_encoder_decoder, "this lab needs a decoder-only LABS_MODEL"
 shape = Shape.of(model)
-data = {name: rows.to_list() for name, rows in corpora.load_dialogues().items()}
+data = {name: rows.to_list() for name, rows in course.load_dialogues().items()}
 print({name: len(rows) for name, rows in data.items()})
 print(data["train"][0]["dialogue"], "\n\n->", data["train"][0]["summary"])
 
@@ -290,7 +290,7 @@ rate_at = check("5.3", rate_at)
 # All of it by hand, on short pairs: reviews and their sentiment. Here the whole model learns, two examples a step.
 
 # %%
-reviews = corpora.load_reviews()
+reviews = course.load_reviews()
 pool = [row for row in reviews["pool"] if row["label"] != "mixed"]
 
 
@@ -377,7 +377,7 @@ assert all(abs(a - b) < 1e-3 for a, b in zip(history.losses, by_hand, strict=Tru
 # %%
 test = data["test"][: lab.size(smoke=3, small=36, gpu=78)]
 size = lab.size(smoke=4, small=20, gpu=66)
-forget = {name: rows.to_list()[:size] for name, rows in corpora.load_probes().items()}
+forget = {name: rows.to_list()[:size] for name, rows in course.load_probes().items()}
 
 
 def measured(net):
@@ -395,7 +395,7 @@ arms = {}
 # %% tags=["device"]
 arms["zero-shot"] = measured(fresh())
 print(arms["zero-shot"]["texts"][0], "\n")
-span = intervals.bootstrap_interval(arms["zero-shot"]["scores"]["ROUGE-1"])
+span = evaluation.bootstrap_interval(arms["zero-shot"]["scores"]["ROUGE-1"])
 print(f"ROUGE-1 {span.mean:.1f} ({span.low:.1f} to {span.high:.1f}) on {len(test)} dialogues")
 assert 0 <= span.low <= span.mean <= 100
 
@@ -617,7 +617,7 @@ assert trained_numbers(sizes, "full") == shape.parameters
 # example of the training set at a time, and what is measured on this machine.
 
 # %% tags=["device"]
-from labutils.memory_compare import compare_training
+from labutils.tuning import compare_training
 
 layers = part = None  # let go of the old model's layers
 length, steps_seen, rows = lab.size(smoke=32, small=64), {}, []
@@ -732,10 +732,10 @@ assert runs["lora"]["disk"] < runs["full"]["disk"] / 10
 # %% tags=["device"]
 scores, gains = {name: arm["scores"]["ROUGE-1"] for name, arm in arms.items()}, {}
 for name in runs:
-    gains[name] = intervals.compare(scores[name], scores["zero-shot"], (name, "zero-shot"))
+    gains[name] = evaluation.compare(scores[name], scores["zero-shot"], (name, "zero-shot"))
     print(gains[name])
-    print(intervals.compare(scores[name], copied, (name, "copying two turns")))
-print(intervals.compare(scores["full"], scores["lora"], ("full", "lora")))
+    print(evaluation.compare(scores[name], copied, (name, "copying two turns")))
+print(evaluation.compare(scores["full"], scores["lora"], ("full", "lora")))
 found = {name: [round(x, 1) for x in (g.difference, g.low, g.high)] for name, g in gains.items()}
 record("gain in ROUGE-1 over zero-shot, with its interval", found)
 assert lab.profile == "smoke" or all(gain.low > 8 for gain in gains.values())
@@ -793,7 +793,7 @@ assert len(verdicts) == 6
 # and patterns that are *not* among the questions.
 
 # %%
-tasks = {name: corpora.load_probes()[name].to_list() for name in ("facts", "patterns")}
+tasks = {name: course.load_probes()[name].to_list() for name in ("facts", "patterns")}
 others = [(row["prompt"], f" {row['answer']}") for rows in tasks.values() for row in rows[-12:]]
 asked = [row for rows in tasks.values() for row in rows[: min(size, 20)]]
 narrow = sentiment[: lab.size(smoke=8, small=24, gpu=84)]
@@ -824,8 +824,8 @@ with guard("7 Mixing", need_gib=memory_gib):
 rows = [(name, f"{mean(a.right):.0%}", mean(a.log_likelihoods)) for name, a in known.items()]
 show_table(("trained on", "right", "log-likelihood, nats"), rows, f"{len(asked)} questions")
 before, alone, mixture = (a.log_likelihoods for a in known.values())
-forgot = intervals.compare(before, alone, ("the model before", "sentiment alone"))
-saved = intervals.compare(mixture, alone, ("the mixture", "sentiment alone"))
+forgot = evaluation.compare(before, alone, ("the model before", "sentiment alone"))
+saved = evaluation.compare(mixture, alone, ("the mixture", "sentiment alone"))
 print(forgot, saved, sep="\n")
 record("forgetting and mixing", [forgot.sentence, saved.sentence])
 assert lab.profile == "smoke" or (forgot.low > 0 and saved.low > 0)
@@ -993,7 +993,7 @@ with tuned.disable_adapter():
     accuracy["before"] = right(tuned)
 accuracy["lora, rank 8"] = right(tuned)
 names = ("the adapter", "the base alone")
-print(intervals.compare(accuracy["lora, rank 8"], accuracy["before"], names))
+print(evaluation.compare(accuracy["lora, rank 8"], accuracy["before"], names))
 assert len(accuracy["before"]) == len(judged)
 
 # %% [markdown]
@@ -1046,7 +1046,7 @@ caption = f"{len(narrow)} reviews to learn from, {len(judged)} to judge"
 reports.methods_table(caption, accuracy, trained, last, shape.parameters)
 record("methods: share right", {name: round(mean(v), 3) for name, v in accuracy.items()})
 ranks = ("rank 32", "rank 2")
-print(intervals.compare(accuracy["lora, rank 32"], accuracy["lora, rank 2"], ranks))
+print(evaluation.compare(accuracy["lora, rank 32"], accuracy["lora, rank 2"], ranks))
 assert set(accuracy) == {"before", *trained}
 
 # %% [markdown]
@@ -1205,7 +1205,7 @@ accuracy["features"] = [
 ]
 print(f"{mean(accuracy['features']):.0%} right")
 names = ("the adapter", "the classifier")
-print(intervals.compare(accuracy["lora, rank 8"], accuracy["features"], names))
+print(evaluation.compare(accuracy["lora, rank 8"], accuracy["features"], names))
 record("features: share right", round(mean(accuracy["features"]), 3))
 assert len(says) == len(judged)
 

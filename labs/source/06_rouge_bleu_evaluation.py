@@ -60,9 +60,9 @@ import random
 from collections import Counter
 from statistics import fmean as mean
 
-from labutils import intervals, scoring
-from labutils.corpora import load_dialogues, load_translations
-from labutils.plots import BLUE, GREEN, GREY, ORANGE, VERMILION, new_figure, show_table
+from labutils import evaluation
+from labutils.course import load_dialogues, load_translations
+from labutils.course import BLUE, GREEN, GREY, ORANGE, VERMILION, new_figure, show_table
 
 dialogues, translations = load_dialogues(), load_translations()
 test = dialogues["test"]
@@ -80,7 +80,7 @@ print(*test[0]["references"], sep="\n\n")
 # %%
 first, second = ([texts[k] for texts in test["references"]] for k in (0, 1))
 print("equal texts:", sum(a == b for a, b in zip(first, second, strict=True)), "of", len(first))
-tokens = [(scoring.tokenize(a), scoring.tokenize(b)) for a, b in zip(first, second, strict=True)]
+tokens = [(evaluation.tokenize(a), evaluation.tokenize(b)) for a, b in zip(first, second, strict=True)]
 same = sum(x == y for a, b in tokens for x, y in zip(a, b, strict=False))
 print(f"words in the same place: {same / sum(len(a) for a, _ in tokens):.0%}")
 assert first != second
@@ -102,7 +102,7 @@ def grams(tokens, n):
 
 
 cat_text = "The cat sat on the mat"
-cat = scoring.tokenize(cat_text + ".")
+cat = evaluation.tokenize(cat_text + ".")
 print(cat, dict(grams(cat, 2)), sep="\n")
 
 # %% [markdown]
@@ -167,7 +167,7 @@ precision_recall_f1 = check("6.2", precision_recall_f1)
 rows = []
 for text in ("the mat sat on a mat", "the cat sat", cat_text + " and sang all day long", "the " * 7):
     for n in (1, 2):
-        counts = overlap(scoring.tokenize(text), cat, n)
+        counts = overlap(evaluation.tokenize(text), cat, n)
         rows.append((text, n, *counts, *precision_recall_f1(*counts)))
 show_table(("candidate", "n", "shared", "it has", "reference has", "P", "R", "F1"), rows, cat_text)
 
@@ -183,12 +183,12 @@ show_table(("candidate", "n", "shared", "it has", "reference has", "P", "R", "F1
 # %%
 from rouge_score.rouge_scorer import RougeScorer
 
-print(scoring.tokenize("Meetings moved: she is moving the meeting", stem=True))
+print(evaluation.tokenize("Meetings moved: she is moving the meeting", stem=True))
 means = Counter()
 for stem in (False, True):
     scorer = RougeScorer(["rouge1", "rouge2"], use_stemmer=stem)
     for reference, candidate in zip(first, second, strict=True):
-        pair = [scoring.tokenize(text, stem) for text in (candidate, reference)]
+        pair = [evaluation.tokenize(text, stem) for text in (candidate, reference)]
         for n in (1, 2):
             ours = precision_recall_f1(*overlap(*pair, n))
             theirs = scorer.score(reference, candidate)[f"rouge{n}"]
@@ -217,7 +217,7 @@ quiz("6.b")
 # Try: repeat a word of the reference until it is used up. Then shuffle the words, and watch n = 1 and n = 2.
 
 # %%
-from labutils.ngram_explorer import explorer, look, view_html
+from labutils.evaluation.ngram_explorer import explorer, look, view_html
 
 explorer(second[0], first[0], n=1)
 
@@ -231,7 +231,7 @@ from IPython.display import HTML, display
 for text, n in ((second[0], 2), ("Friday Friday Friday, and Monday at Monday", 1)):
     view = look(text, first[0], n)
     display(HTML(f"<h4>n = {n}</h4>" + view_html(view)))
-    counts = overlap(scoring.tokenize(text), scoring.tokenize(first[0]), n)
+    counts = overlap(evaluation.tokenize(text), evaluation.tokenize(first[0]), n)
     assert (view.matched, view.in_candidate, view.in_reference) == counts
 
 # %% [markdown]
@@ -292,7 +292,7 @@ print("equal to rouge_score's ROUGE-L on", len(tokens), "pairs")
 a, b, rows = "The train was late.", "Ana missed the meeting.", []
 for name, gap in (("kept", "\n"), ("lost", " ")):
     c, r = b + gap + a, a + gap + b
-    rows.append((name, scoring.rouge_l(c, r).f1, scoring.rouge_lsum(c, r).f1))
+    rows.append((name, evaluation.rouge_l(c, r).f1, evaluation.rouge_lsum(c, r).f1))
     assert RougeScorer(["rougeLsum"]).score(r, c)["rougeLsum"].fmeasure == rows[-1][2]
 show_table(("line breaks", "ROUGE-L", "ROUGE-Lsum"), rows, "Two sentences in the other order")
 
@@ -311,7 +311,7 @@ show_table(("line breaks", "ROUGE-L", "ROUGE-Lsum"), rows, "Two sentences in the
 # %%
 def rouge_scores(texts, n, references=first):
     """The F1 of ROUGE-n of each text against its reference; n is 1, 2 or "L"."""
-    metric = scoring.rouge_l if n == "L" else lambda c, r: scoring.rouge_n(c, r, n)
+    metric = evaluation.rouge_l if n == "L" else lambda c, r: evaluation.rouge_n(c, r, n)
     return [metric(c, r).f1 for c, r in zip(texts, references, strict=False)]
 
 
@@ -334,7 +334,7 @@ assert rows[1][1] == 1.0 > rows[0][1] and rows[1][2] < rows[0][2] and rows[1][3]
 # 2 · shared / (sum of both lengths): put P = shared / c and R = shared / r into 2PR / (P + R).)
 
 # %%
-bags = [Counter(scoring.tokenize(text)) for text in dialogues["train"]["summary"][:100]]
+bags = [Counter(evaluation.tokenize(text)) for text in dialogues["train"]["summary"][:100]]
 frequent = [word for word, _ in sum(bags, Counter()).most_common(40)]
 
 
@@ -406,7 +406,7 @@ show(
 )
 for n in (1, 2):
     pair = scores[n]["constant string"], scores[n]["model"]
-    print(f"ROUGE-{n}:", intervals.compare(*pair, ("the constant string", "the model")))
+    print(f"ROUGE-{n}:", evaluation.compare(*pair, ("the constant string", "the model")))
 record("mean ROUGE-1 and ROUGE-2 of constant string, model, second summary", means)
 assert means[1]["constant string"] > means[1]["model"] and means[2]["constant string"] < 0.02
 
@@ -505,12 +505,12 @@ bleu_score = check("6.6", bleu_score)
 # %%
 def corpus_counts(candidates, references):
     """Four (matched, in the candidate) pairs and the two lengths, summed over a corpus."""
-    ours = [scoring.tokenize_13a(text) for text in candidates]
-    theirs = [[scoring.tokenize_13a(text) for text in texts] for texts in references]
+    ours = [evaluation.tokenize_13a(text) for text in candidates]
+    theirs = [[evaluation.tokenize_13a(text) for text in texts] for texts in references]
     found = [[clipped(c, rs, n) for c, rs in zip(ours, theirs, strict=True)] for n in (1, 2, 3, 4)]
     pairs = [(sum(m for m, _ in order), sum(t for _, t in order)) for order in found]
     lengths = [(len(c), [len(r) for r in rs]) for c, rs in zip(ours, theirs, strict=True)]
-    closest = [scoring.closest_length(c, rs) for c, rs in lengths]
+    closest = [evaluation.closest_length(c, rs) for c, rs in lengths]
     return pairs, sum(map(len, ours)), sum(closest)
 
 
@@ -560,12 +560,12 @@ pairs, c, r = corpus_counts(candidates["perfect paraphrase"], references)
 smoothed = sacrebleu.corpus_bleu(candidates["perfect paraphrase"], streams).score
 print("perfect paraphrases: matches of order 1 to 4:", [m for m, _ in pairs])
 print(f"  BLEU without smoothing {bleu_score(pairs, c, r):.2f}, with smoothing {smoothed:.2f}")
-single = map(scoring.sentence_bleu, candidates["none"], references)
-corpus = scoring.bleu(candidates["none"], references)
+single = map(evaluation.sentence_bleu, candidates["none"], references)
+corpus = evaluation.bleu(candidates["none"], references)
 print(f"good translations: corpus {corpus:.1f}, mean of sentences {mean(single):.1f}")
 thanks = sacrebleu.corpus_bleu(["Thank you ."], [["Thank you ."]]).score
 print("'Thank you .' against itself:", thanks)
-assert abs(smoothed - scoring.bleu(candidates["perfect paraphrase"], references)) < 1e-9
+assert abs(smoothed - evaluation.bleu(candidates["perfect paraphrase"], references)) < 1e-9
 
 # %% [markdown]
 # ## 7. Where n-grams are blind
@@ -579,7 +579,7 @@ rouge = {defect: rouge_scores(texts, 1, english) for defect, texts in candidates
 rows = []
 for defect, texts in candidates.items():
     rouge_2 = mean(rouge_scores(texts, 2, english))
-    rows.append((defect, scoring.bleu(texts, references), mean(rouge[defect]), rouge_2))
+    rows.append((defect, evaluation.bleu(texts, references), mean(rouge[defect]), rouge_2))
 show_table(("defect", "BLEU", "ROUGE-1", "ROUGE-2"), sorted(rows, key=lambda row: -row[1]))
 pairs = list(zip(rouge["negation flipped"], rouge["perfect paraphrase"], strict=True))
 print("the lie beats the paraphrase in", sum(a > b for a, b in pairs), "of", len(pairs), "sentences")
@@ -597,8 +597,8 @@ assert all(a > b for a, b in pairs)
 # perfect paraphrase against an unrelated sentence, and perfect paraphrase against flipped negation.
 
 # %%
-target = scoring.embed(english)  # (78, 384), every row of length 1
-cosines = {name: (scoring.embed(texts) * target).sum(dim=1) for name, texts in candidates.items()}
+target = evaluation.embed(english)  # (78, 384), every row of length 1
+cosines = {name: (evaluation.embed(texts) * target).sum(dim=1) for name, texts in candidates.items()}
 cosines["unrelated"] = (target.roll(1, dims=0) * target).sum(dim=1)  # (78,): the next sentence
 truth, lie, other = map(cosines.get, ("perfect paraphrase", "negation flipped", "unrelated"))
 print(f"paraphrase closer than an unrelated sentence: {(truth > other).float().mean():.0%}")
@@ -678,7 +678,7 @@ upset_rate = check("6.7", upset_rate)
 dice = random.Random(6)
 rate = upset_rate(opening, ending, [dice.sample(range(len(first)), 10) for _ in range(2_000)])
 sizes = (5, 10, 20, 30, 40, 50, 60)
-rates = [intervals.wrong_winner_rate(opening, ending, size) for size in sizes]
+rates = [evaluation.wrong_winner_rate(opening, ending, size) for size in sizes]
 figure, axes = new_figure(f"With ten examples, the worse system wins {rates[1]:.0%} of the comparisons")
 axes.plot(sizes, [100 * share for share in rates], "o-", color=BLUE)
 axes.axvline(10, color=ORANGE, linestyle="--")
@@ -707,10 +707,10 @@ assert 0.15 < rate < 0.3 and abs(rates[1] - rate) < 0.05 and rates[0] > rates[1]
 
 # %%
 copiers = {"first two turns": opening, "last two turns": ending}
-rows = [(name, *intervals.bootstrap_interval(values)) for name, values in copiers.items()]
-difference = intervals.paired_bootstrap(ending, opening)
+rows = [(name, *evaluation.bootstrap_interval(values)) for name, values in copiers.items()]
+difference = evaluation.paired_bootstrap(ending, opening)
 show_table(("system", "ROUGE-L", "95 % from", "to"), [*rows, ("difference", *difference[:3])])
-p_value = intervals.approximate_randomization(ending, opening)
+p_value = evaluation.approximate_randomization(ending, opening)
 print(f"p = {difference.p_value:.3f}; by another route, approximate randomization: p = {p_value:.3f}")
 
 # %% [markdown]
@@ -721,9 +721,9 @@ print(f"p = {difference.p_value:.3f}; by another route, approximate randomizatio
 longest = copied(lambda turns: sorted(turns, key=len)[-3:])
 last_three = copied(lambda turns: turns[-3:])
 verdicts = [
-    intervals.compare(ending, opening, ("last two", "first two")),
-    intervals.compare(ending[:10], opening[:10], ("last two", "first two")),
-    intervals.compare(longest, last_three, ("longest three", "last three")),
+    evaluation.compare(ending, opening, ("last two", "first two")),
+    evaluation.compare(ending[:10], opening[:10], ("last two", "first two")),
+    evaluation.compare(longest, last_three, ("longest three", "last three")),
 ]
 print(*verdicts, sep="\n")
 assert [verdict.ranked for verdict in verdicts] == [True, False, False]
@@ -743,14 +743,14 @@ quiz("6.c")
 
 # %%
 metrics = {
-    "ROUGE-1": lambda a, b: scoring.rouge_n(a, b, 1),
-    "ROUGE-2": lambda a, b: scoring.rouge_n(a, b, 2),
-    "ROUGE-L": scoring.rouge_l,
+    "ROUGE-1": lambda a, b: evaluation.rouge_n(a, b, 1),
+    "ROUGE-2": lambda a, b: evaluation.rouge_n(a, b, 2),
+    "ROUGE-L": evaluation.rouge_l,
 }
 rows, scorer = [], RougeScorer(["rouge1"])
 for k in (1, 2, 3):
     some = [texts[:k] for texts in test["references"]]
-    both = [scoring.best_and_average(constant, texts, metrics["ROUGE-1"]) for texts in some]
+    both = [evaluation.best_and_average(constant, texts, metrics["ROUGE-1"]) for texts in some]
     rows.append((k, *map(mean, zip(*both, strict=True))))
 theirs = [scorer.score_multi(texts, constant)["rouge1"].fmeasure for texts in test["references"]]
 show_table(("references", "best", "average"), rows, "ROUGE-1 of the constant string")
@@ -766,8 +766,8 @@ assert rows[0][1] < rows[1][1] < rows[2][1] and abs(mean(theirs) - rows[2][1]) <
 # %%
 ceiling = {}
 for name, metric in metrics.items():
-    agreed = scoring.human_ceiling(test["references"], metric)
-    ceiling[name] = intervals.bootstrap_interval(agreed)
+    agreed = evaluation.human_ceiling(test["references"], metric)
+    ceiling[name] = evaluation.bootstrap_interval(agreed)
 show_table(("references among themselves", "mean F1", "95 % from", "to"), [(name, *row) for name, row in ceiling.items()])
 record("ceiling of one reference against the others", {name: round(row.mean, 3) for name, row in ceiling.items()})
 
@@ -781,7 +781,7 @@ bars = {
     "first two turns": copied(lambda turns: turns[:2], 1),
     "last two turns": copied(lambda turns: turns[-2:], 1),
 }
-places = {name: intervals.bootstrap_interval(values) for name, values in bars.items()}
+places = {name: evaluation.bootstrap_interval(values) for name, values in bars.items()}
 places["references"] = ceiling["ROUGE-1"]
 for name, (centre, low, high) in places.items():
     colour = {"constant string": VERMILION, "references": GREEN}.get(name, BLUE)
@@ -807,13 +807,13 @@ assert places["last two turns"].mean < places["constant string"].mean < places["
 
 # %%
 thai = "ฉันชอบกินข้าวผัด"  # I like to eat fried rice
-print("tokens:", scoring.tokenize(thai), scoring.tokenize("Le café est fermé"))
+print("tokens:", evaluation.tokenize(thai), evaluation.tokenize("Le café est fermé"))
 rouge_1 = RougeScorer(["rouge1"]).score(thai, thai)["rouge1"].fmeasure
 bleu = sacrebleu.corpus_bleu([thai], [[thai]]).score
 print("against itself: ROUGE-1", rouge_1, " BLEU", bleu)
-anywhere = scoring.tokenize_anywhere
+anywhere = evaluation.tokenize_anywhere
 print("tokens:", anywhere(thai), anywhere("Le café est fermé"))
-mended = scoring.rouge_n(thai, thai, 1, tokenizer=anywhere).f1
+mended = evaluation.rouge_n(thai, thai, 1, tokenizer=anywhere).f1
 by_character = sacrebleu.corpus_bleu([thai], [[thai]], tokenize="char").score
 print("against itself: ROUGE-1", mended, " BLEU on characters", round(by_character, 1))
 assert rouge_1 == bleu == 0.0 and mended == 1.0
@@ -832,10 +832,10 @@ assert rouge_1 == bleu == 0.0 and mended == 1.0
 # %%
 import evaluate
 
-both = evaluate.combine([scoring.load_metric("rouge"), scoring.load_metric("bleu")])
+both = evaluate.combine([evaluation.load_metric("rouge"), evaluation.load_metric("bleu")])
 result = both.compute(predictions=candidates["none"], references=references)
 print({name: round(result[name], 3) for name in ("rouge1", "rouge2", "rougeL", "bleu")})
-assert abs(result["bleu"] - scoring.bleu(candidates["none"], references)) < 1e-9
+assert abs(result["bleu"] - evaluation.bleu(candidates["none"], references)) < 1e-9
 print(result["signature"].split("|version")[0])
 
 # %% [markdown]
@@ -852,7 +852,7 @@ print(result["signature"].split("|version")[0])
 # %% tags=["device"]
 judges = {
     "ROUGE-1": lambda name, row: rouge[name][row],
-    "BLEU": lambda name, row: scoring.sentence_bleu(candidates[name][row], references[row]),
+    "BLEU": lambda name, row: evaluation.sentence_bleu(candidates[name][row], references[row]),
     "embeddings": lambda name, row: float(cosines[name][row]),
 }
 faulty = [name for name in candidates if name not in ("none", "perfect paraphrase")]
@@ -884,7 +884,7 @@ show_table(("judge", "right, usual words", "right, words of its own"), rows, "Ra
 # three be alike?
 
 # %%
-from labutils.corpora import load_probes
+from labutils.course import load_probes
 
 frames = {"sentiment": "Review: {} The review is", "facts": "{}", "patterns": "{}"}
 
@@ -908,7 +908,7 @@ for task, probes in load_probes().items():
         said = choose_answer(frames[task].format(row["prompt"]), row["choices"])
         right.append(float(said == row["answer"]))
         chance.append(1 / len(row["choices"]))
-    rows.append((task, *intervals.bootstrap_interval(right), mean(chance)))
+    rows.append((task, *evaluation.bootstrap_interval(right), mean(chance)))
 show_table(("task", "share right", "95 % from", "to", "by chance"), rows, f"{size} questions each")
 average = mean(row[1] for row in rows)
 print(f"the average, {average:.2f}, is the number on a leaderboard")

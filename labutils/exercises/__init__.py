@@ -3,6 +3,6 @@
 from labutils.exercises.checking import check
 from labutils.exercises.hints import hint
 from labutils.exercises.quizzes import quiz
-from labutils.exercises.store import show_progress as progress
+from labutils.exercises.store import progress
 
 __all__ = ["check", "hint", "progress", "quiz"]

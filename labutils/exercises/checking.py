@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from labutils import runtime
 from labutils.errors import CheckFailed
 from labutils.exercises import store
 from labutils.exercises.registry import Exercise, find
+from labutils.machine import settings
 
 LIMIT_SECONDS = 10.0
 
@@ -261,6 +261,6 @@ def check(id: str, function: Any) -> Callable[..., Any]:
     if verdict.status != "open":
         store.note(exercise.id, passed=verdict.status == "passed")
     show_verdict(exercise.id, exercise.title, verdict, f'Stuck? Run hint("{exercise.id}") in a new cell.')
-    if verdict.status == "wrong" and runtime.strict():
+    if verdict.status == "wrong" and settings.strict():
         raise CheckFailed(f"{exercise.id}: {verdict.message}")
     return function if verdict.status == "passed" else exercise.reference

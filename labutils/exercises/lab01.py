@@ -8,8 +8,8 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from labutils import attention
 from labutils.exercises.registry import Exercise, Mistake, Quiz
+from labutils.transformer import attention
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,8 +6,8 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from labutils import decoding
 from labutils.exercises.registry import Exercise, Mistake, Quiz
+from labutils.transformer import decoding
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from labutils.exercises.registry import Exercise, Mistake, Quiz
-from labutils.shared_prefix import calibrated
+from labutils.prompting.likelihoods import calibrated
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from labutils import scoring
+from labutils.evaluation import bleu_score, rouge, tokens
 from labutils.exercises.registry import Exercise, Mistake, Quiz
 
 Words = list[str]
@@ -14,17 +14,17 @@ Pairs = list[tuple[int, int]]
 
 
 def _overlap(candidate: Words, reference: Words, n: int) -> tuple[int, int, int]:
-    ours, theirs = scoring.ngrams(candidate, n), scoring.ngrams(reference, n)
+    ours, theirs = tokens.ngrams(candidate, n), tokens.ngrams(reference, n)
     return sum((ours & theirs).values()), sum(ours.values()), sum(theirs.values())
 
 
 def _overlap_unclipped(candidate: Words, reference: Words, n: int) -> tuple[int, int, int]:
-    ours, theirs = scoring.ngrams(candidate, n), scoring.ngrams(reference, n)
+    ours, theirs = tokens.ngrams(candidate, n), tokens.ngrams(reference, n)
     return sum(count for gram, count in ours.items() if gram in theirs), sum(ours.values()), sum(theirs.values())
 
 
 def _overlap_kinds(candidate: Words, reference: Words, n: int) -> tuple[int, int, int]:
-    ours, theirs = set(scoring.ngrams(candidate, n)), set(scoring.ngrams(reference, n))
+    ours, theirs = set(tokens.ngrams(candidate, n)), set(tokens.ngrams(reference, n))
     return len(ours & theirs), len(ours), len(theirs)
 
 
@@ -54,11 +54,11 @@ def _swapped(matched: int, in_candidate: int, in_reference: int) -> tuple[float,
 
 
 def _lcs(a: Words, b: Words) -> int:
-    return scoring.lcs_length(a, b)
+    return rouge.lcs_length(a, b)
 
 
 def _longest_substring(a: Words, b: Words) -> int:
-    return max((n for n in range(1, len(a) + 1) if scoring.ngrams(a, n) & scoring.ngrams(b, n)), default=0)
+    return max((n for n in range(1, len(a) + 1) if tokens.ngrams(a, n) & tokens.ngrams(b, n)), default=0)
 
 
 def _greedy_subsequence(a: Words, b: Words) -> int:
@@ -71,29 +71,29 @@ def _greedy_subsequence(a: Words, b: Words) -> int:
 
 
 def _clipped(candidate: Words, references: list[Words], n: int) -> tuple[int, int]:
-    return scoring.clipped_counts(candidate, references, n)
+    return bleu_score.clipped_counts(candidate, references, n)
 
 
 def _clipped_by_sum(candidate: Words, references: list[Words], n: int) -> tuple[int, int]:
     together: Counter[tuple[str, ...]] = Counter()
     for reference in references:
-        together += scoring.ngrams(reference, n)
-    ours = scoring.ngrams(candidate, n)
+        together += tokens.ngrams(reference, n)
+    ours = tokens.ngrams(candidate, n)
     return sum((ours & together).values()), sum(ours.values())
 
 
 def _unclipped(candidate: Words, references: list[Words], n: int) -> tuple[int, int]:
-    known = {gram for reference in references for gram in scoring.ngrams(reference, n)}
-    ours = scoring.ngrams(candidate, n)
+    known = {gram for reference in references for gram in tokens.ngrams(reference, n)}
+    ours = tokens.ngrams(candidate, n)
     return sum(count for gram, count in ours.items() if gram in known), sum(ours.values())
 
 
 def _clipped_over_reference(candidate: Words, references: list[Words], n: int) -> tuple[int, int]:
-    return scoring.clipped_counts(candidate, references, n)[0], sum(sum(scoring.ngrams(r, n).values()) for r in references)
+    return bleu_score.clipped_counts(candidate, references, n)[0], sum(sum(tokens.ngrams(r, n).values()) for r in references)
 
 
 def _brevity(candidate_length: int, reference_length: int) -> float:
-    return scoring.brevity_penalty(candidate_length, reference_length)
+    return bleu_score.brevity_penalty(candidate_length, reference_length)
 
 
 def _bleu_score(pairs: Pairs, candidate_length: int, reference_length: int) -> float:
@@ -286,7 +286,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 "The brevity penalty is inverted: it is 1 where the candidate is long enough, and below 1 where it is shorter.",
-                lambda c, r: scoring.brevity_penalty(r, c),
+                lambda c, r: bleu_score.brevity_penalty(r, c),
             ),
             Mistake(
                 "The fraction in the exponent is upside down: exp(1 - reference / candidate).",

@@ -52,7 +52,7 @@ def quiz(id: str, choice: int | None = None) -> None:
     Raises:
         UnknownExercise: no quiz has this id.
     """
-    from labutils.plots import show_widget
+    from labutils.course.plots import show_widget
 
     item = find_quiz(id)
     if choice is None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from labutils import runtime
 from labutils.errors import LabError
-from labutils.results import write_atomically
+from labutils.machine import settings
+from labutils.machine.files import write_atomically
 
 
 class Entry(BaseModel):
@@ -39,7 +39,7 @@ class Progress(BaseModel):
 
 def path() -> Path:
     """Where progress is kept: LABS_HOME/progress.json."""
-    return runtime.home() / "progress.json"
+    return settings.home() / "progress.json"
 
 
 def _parse(file: Path) -> Progress:
@@ -120,10 +120,10 @@ def merge(file: Path) -> None:
         _save(state)
 
 
-def show_progress(lab: str) -> None:
+def progress(lab: str) -> None:
     """Show which exercises and quizzes of a lab, such as "02", are passed."""
+    from labutils.course.plots import show_table
     from labutils.exercises.registry import Exercise, Quiz, exercises, quizzes
-    from labutils.plots import show_table
 
     state = load()
     everything: list[Exercise | Quiz] = [*exercises(), *quizzes()]

@@ -12,14 +12,14 @@ Over several processes: `torchrun --nproc-per-node 2 -m labutils.tuning.launch -
 
 from __future__ import annotations
 
-from labutils.tuning.checkpoints import Interrupted
-from labutils.tuning.examples import Batch, Example, build_examples, collate, step_order, token_losses
-from labutils.tuning.loop import LEARNING_RATES, History, Recipe, learning_rate_at, train
-from labutils.tuning.methods import METHODS, Method, nearest_words, prepare, trained, trained_count
-from labutils.tuning.plan import Plan, plan_training
+from labutils.lazy import lazy_names
 
-__all__ = [
-    "LEARNING_RATES", "METHODS", "Batch", "Example", "History", "Interrupted", "Method", "Plan", "Recipe", "build_examples",
-    "collate", "learning_rate_at", "nearest_words", "plan_training", "prepare", "step_order", "token_losses", "train", "trained",
-    "trained_count",
-]  # fmt: skip
+_NAMES = {
+    "checkpoints": ["Interrupted"],
+    "examples": ["Batch", "Example", "build_examples", "collate", "step_order", "token_losses"],
+    "loop": ["LEARNING_RATES", "History", "Recipe", "learning_rate_at", "train"],
+    "measured": ["Comparison", "compare_inference", "compare_training"],
+    "methods": ["METHODS", "Method", "nearest_words", "prepare", "trained", "trained_count"],
+    "plan": ["Plan", "plan_training"],
+}
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from labutils import machine, runtime
 from labutils.errors import LabError
-from labutils.results import write_atomically
+from labutils.machine import limits, settings
+from labutils.machine.files import write_atomically
 
 
 def folder(lab: str) -> Path:
     """Where a lab keeps what it trained: LABS_HOME/trained/LAB."""
-    return runtime.home() / "trained" / lab
+    return settings.home() / "trained" / lab
 
 
 def arm(
@@ -69,7 +69,7 @@ def weigh(model: Any, where: Path, keep: bool = True) -> int:
         LabError: the disk is too full.
     """
     needed = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
-    free = machine.disk_free(where)
+    free = limits.disk_free(where)
     if needed > free:
         raise LabError(
             f"Saving takes {needed / 10**9:.2f} GB and {free / 10**9:.2f} GB are free on the disk of {where}: free some space, "

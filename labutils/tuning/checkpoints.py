@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from labutils import machine
 from labutils.errors import LabError
-from labutils.footprint import tensor_bytes
+from labutils.machine import limits
+from labutils.machine.footprint import tensor_bytes
 from labutils.tuning import processes
 from labutils.tuning.methods import trained
 
@@ -63,10 +63,10 @@ def save(path: Path, model: Any, optimizer: Any, run: Mapping[str, Any], done: i
     weights = {name: p.detach() for name, p in trained(processes.unwrapped(model))}
     state = optimizer.state_dict()
     tensors = [*weights.values(), *(t for kept in state["state"].values() for t in kept.values() if torch.is_tensor(t))]
-    needed, free = tensor_bytes(tensors), machine.disk_free(path)
+    needed, free = tensor_bytes(tensors), limits.disk_free(path)
     if needed > free:
         raise LabError(
-            f"A checkpoint of {machine.gib(needed):.2f} GiB does not fit: {machine.gib(free):.2f} GiB are free; free some disk space, "
+            f"A checkpoint of {limits.gib(needed):.2f} GiB does not fit: {limits.gib(free):.2f} GiB are free; free some disk space, "
             f"or train without a checkpoint."
         )
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from labutils import machine
+from labutils.course.plots import BLUE, GREY, VERMILION, new_figure, show, whole_numbers
 from labutils.errors import LabError
-from labutils.plots import BLUE, GREY, VERMILION, new_figure, show, whole_numbers
+from labutils.machine import allocator
 from labutils.tuning.examples import IGNORE, Example, collate, token_losses
 from labutils.tuning.loop import LEARNING_RATES, History, Recipe, train
 from labutils.tuning.methods import prepare, trained
@@ -43,7 +43,7 @@ def _steps(examples: Sequence[Example]) -> list[list[Example]]:
     return [list(examples[i : i + STEP]) for i in range(0, len(examples), STEP)]
 
 
-@machine.frugal()
+@allocator.frugal()
 def patient_b(model: Any, examples: Sequence[Example]) -> Chart:
     """The fault: every example is padded to a fixed length with end tokens, and these count in the loss."""
     tuned, chart = prepare(model, "lora"), Chart()

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from labutils.errors import LabError
-from labutils.prompting import encode
+from labutils.prompting.prompts import encode
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labutils.prompting import encode
+from labutils.prompting.prompts import encode
 
 
 @torch.no_grad()

@@ -21,8 +21,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from labutils import machine
 from labutils.errors import LabError
+from labutils.machine import limits
 from labutils.tuning import processes
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -52,8 +52,8 @@ def launch(
     seed: Annotated[int, typer.Option(help="Of the order of the examples, of what is added to the model, and of dropout.")] = 0,
 ) -> None:
     """Fine-tune the course's model (LABS_MODEL) to summarize dialogues (LABS_DIALOGUES)."""
-    from labutils.corpora import load_dialogues
-    from labutils.loading import load_model
+    from labutils.course.corpora import load_dialogues
+    from labutils.course.loading import load_model
     from labutils.tuning import LEARNING_RATES, Method, Recipe, build_examples, prepare, train
     from labutils.tuning.summaries import summary_pairs
 
@@ -114,7 +114,7 @@ def _fitted(model: Any, examples: Any, method: Any, recipe: Any, wrap: str, memo
     from labutils.tuning.plan import plan_training
 
     if memory_gib is None:
-        weights = machine.gib(sum(p.numel() * p.element_size() for p in model.parameters()))
+        weights = limits.gib(sum(p.numel() * p.element_size() for p in model.parameters()))
         memory_gib = min(group.gather(_free(model.device.type))) + weights
     plan = plan_training(model, examples, method, batch=recipe.batch, memory_gib=memory_gib, processes=group.size, wrap=wrap)
     fitted = plan.apply(recipe)
@@ -126,8 +126,8 @@ def _free(device: str) -> float:
     if device == "cuda":
         import torch
 
-        return machine.gib(torch.cuda.mem_get_info()[0])
-    return machine.gib(machine.memory_available()) / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        return limits.gib(torch.cuda.mem_get_info()[0])
+    return limits.gib(limits.memory_available()) / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def _write(out: Path, model: Any, tokenizer: Any, method: Any, state: Any, history: dict[str, Any]) -> None:

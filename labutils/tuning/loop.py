@@ -18,12 +18,12 @@ from typing import Any
 
 import torch
 
-from labutils import footprint, machine
 from labutils.errors import LabError
+from labutils.machine import allocator, footprint
 from labutils.tuning import checkpoints, processes
+from labutils.tuning.bar import bar
 from labutils.tuning.examples import Example, collate, step_order, token_losses
 from labutils.tuning.methods import set_checkpointing, trained
-from labutils.tuning.progress import bar
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def train(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     warmup_steps, before = max(1, round(recipe.warmup * len(steps))), history.peak_rss
-    thrift = machine.frugal() if recipe.frugal else nullcontext()
+    thrift = allocator.frugal() if recipe.frugal else nullcontext()
     randomness = torch.random.fork_rng([device] if device.type == "cuda" else [])
     with randomness, thrift, footprint.resident(exact=False) as memory, bar(len(steps), done, show=group.rank == 0) as shown:
         try:

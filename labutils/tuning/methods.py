@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from labutils.errors import LabError
-from labutils.memory_shape import Shape
+from labutils.memory.shape import Shape
 
 METHODS = ("full", "lora", "qlora", "prompt_tuning", "bitfit", "adapters")
 FEED_FORWARD = {"mlp", "DenseReluDense"}  # names of a block's feed-forward part; BART and OPT have a bare `fc2` at its end
@@ -127,7 +127,7 @@ def _peft(model: Any, method: Method) -> nn.Module:
         alpha = 2 * method.lora_rank if method.lora_alpha is None else method.lora_alpha
         config = LoraConfig(r=method.lora_rank, lora_alpha=alpha, target_modules=targets, task_type=task)
         if method.name == "qlora":
-            from labutils.linear4bit import over_4bit, quantize_model
+            from labutils.quantization.linear4bit import over_4bit, quantize_model
 
             quantize_model(model, skip=("lm_head", "wo"))  # T5 looks at the dtype of its `wo` and casts to it
             config = over_4bit(config)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from labutils import machine
 from labutils.errors import LabError, NotEnoughMemory
+from labutils.machine import limits
 from labutils.memory import Ledger, Shape, predict_training
 from labutils.tuning.examples import Example
 from labutils.tuning.loop import Recipe
@@ -198,7 +198,7 @@ def _shared(ledger: Ledger, processes: int, wrap: str) -> float:
 
 def _rough(ledger: Ledger) -> float:
     """GiB of the terms that come and go within a step."""
-    return machine.gib(sum(ledger.at_peak.get(term, 0.0) for term in ("activations", "logits", "temporaries")))
+    return limits.gib(sum(ledger.at_peak.get(term, 0.0) for term in ("activations", "logits", "temporaries")))
 
 
 def _room(model: Any, device: str) -> float:
@@ -207,6 +207,6 @@ def _room(model: Any, device: str) -> float:
 
         free, _ = torch.cuda.mem_get_info()
         taken = torch.cuda.memory_allocated()
-        return machine.gib(free + taken)
+        return limits.gib(free + taken)
     taken = 0 if isinstance(model, Shape) else sum(p.numel() * p.element_size() for p in model.parameters())
-    return machine.gib(machine.memory_available() + taken)
+    return limits.gib(limits.memory_available() + taken)

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from labutils.intervals import Verdict, bootstrap_interval, compare
-from labutils.machine import GB, gib
-from labutils.plots import BLUE, ORANGE, new_figure, show, show_table, whole_numbers
+from labutils.course.plots import BLUE, ORANGE, new_figure, show, show_table, whole_numbers
+from labutils.evaluation.intervals import Verdict, bootstrap_interval, compare
+from labutils.machine.limits import GB, gib
 
 Arms = Mapping[str, Mapping[str, Any]]
 

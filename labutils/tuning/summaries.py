@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labutils import prompting
-from labutils.scoring import Score, best_and_average, rouge_l, rouge_n
-from labutils.shared_prefix import generate_texts
+from labutils.evaluation.references import best_and_average
+from labutils.evaluation.rouge import Score, rouge_l, rouge_n
+from labutils.prompting.likelihoods import generate_texts
+from labutils.prompting.prompts import SUMMARY, few_shot_prompt
 
 MAX_NEW_TOKENS = 52  # the longest summary of the training set has 51 and its end token
 ROUGES = ("ROUGE-1", "ROUGE-2", "ROUGE-L")
@@ -22,15 +23,15 @@ def summary_prompts(tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[s
     from jinja2 import TemplateError
 
     if not tokenizer.chat_template:
-        return [str(prompting.few_shot_prompt(prompting.SUMMARY, [], row)) for row in rows]
+        return [str(few_shot_prompt(SUMMARY, [], row)) for row in rows]
 
     def chat(row: Mapping[str, Any]) -> str:
-        instruction, dialogue = prompting.SUMMARY.instruction, row[prompting.SUMMARY.text]
+        instruction, dialogue = SUMMARY.instruction, row[SUMMARY.text]
         messages = [{"role": "system", "content": instruction}, {"role": "user", "content": dialogue}]
         try:
             return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         except TemplateError:
-            return str(prompting.few_shot_prompt(prompting.SUMMARY, [], row, "chat", tokenizer))
+            return str(few_shot_prompt(SUMMARY, [], row, "chat", tokenizer))
 
     return [chat(row) for row in rows]
 

@@ -1,0 +1,206 @@
+"""The course's own text as `datasets`: dialogues, reviews, translations, probes, prompting, prose.
+
+Every set lies in data/ as JSON Lines beside its data card. Rows come in the order of the file, always; nothing is fetched, and
+nothing is written to disk. LABS_DIALOGUES replaces the dialogues by a person's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labutils import content
+from labutils.errors import LabError
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+
+PROBES = ("sentiment", "facts", "patterns")
+SUMMARIES = ("summary", "summary1", "summary2", "summary3")
+MIN_DIALOGUES = 30
+FORMAT = 'give one JSON object a line, {"dialogue": "...", "summary": "..."}'
+
+
+def read_jsonl(path: Path, columns: Sequence[str] = (), name: str = "") -> list[tuple[int, dict[str, Any]]]:
+    """Read a JSON Lines file: (line number from 1, row) for every line that is not blank.
+
+    Args:
+        path: the file.
+        columns: the columns that every row must have, as text that is not blank.
+        name: how to name the file in an error; its path by default.
+
+    Raises:
+        LabError: the file is missing, unreadable, empty or not UTF-8, a line is not a JSON object, or a column is missing or not
+            text. One sentence names the file, the line and the fix.
+    """
+    name = name or str(path)
+    if path.is_dir():
+        raise LabError(f"{name} is a folder: give the path of a JSON Lines file.")
+    try:
+        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    except FileNotFoundError:
+        raise LabError(f"{name} does not exist: check the path, or take a fresh copy of the course's data/ folder.") from None
+    except OSError as error:
+        raise LabError(f"{name} cannot be read ({error.strerror}): check the file's permissions.") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{name}, line {number}"
+        try:
+            row = json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise LabError(f"{where} is not UTF-8 text: save the file again with the encoding UTF-8.") from None
+        except (ValueError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else "unreadable"
+            raise LabError(f"{where} is not JSON ({reason}): {FORMAT}.") from None
+        if not isinstance(row, dict):
+            raise LabError(f"{where} is JSON, but not an object: {FORMAT}.")
+        for column in columns:
+            _text(row, column, where)
+        rows.append((number, row))
+    if not rows:
+        raise LabError(f"{name} is empty: {FORMAT}.")
+    return rows
+
+
+def _text(row: dict[str, Any], column: str, where: str) -> str:
+    """The text in a column of a row, or a LabError that says what is wrong with it."""
+    if column not in row:
+        raise LabError(f'{where} has no "{column}": add that column to the row.')
+    value = row[column]
+    if not isinstance(value, str) or not value.strip():
+        raise LabError(f'{where}: "{column}" must be text that is not blank, and it is {json.dumps(value)[:60]}.')
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise LabError(f'{where}: "{column}" holds half a character (a lone surrogate): write that text anew.')
+    return value
+
+
+def _own(path: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+    return [row for _, row in read_jsonl(content.data_folder() / path, columns)]
+
+
+def _dialogue(row: dict[str, Any], references: list[str], name: str = "") -> dict[str, Any]:
+    """A dialogue in the columns that `load_dialogues` promises; `name` stands in for an id that the row lacks."""
+    known = {"id": str(row.get("id") or name), "topic": str(row.get("topic") or "")}
+    return {**known, "dialogue": row["dialogue"], "summary": references[0], "references": references}
+
+
+def split_of(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Split dialogues 80/10/10 into train, validation and test by their text alone.
+
+    Rows are ranked by the SHA-256 of the dialogue: the first tenth becomes test, the second validation. So the same text gives
+    the same splits on every machine, in whatever order the lines stand. Within a split the order of the file is kept.
+    """
+    tenth = len(rows) // 10
+    ranked = sorted(range(len(rows)), key=lambda i: hashlib.sha256(rows[i]["dialogue"].encode("utf-8")).digest())
+    parts = {"train": ranked[2 * tenth :], "validation": ranked[tenth : 2 * tenth], "test": ranked[:tenth]}
+    return {split: [rows[i] for i in sorted(part)] for split, part in parts.items()}
+
+
+def own_dialogues(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """A person's own dialogues, split: what LABS_DIALOGUES names.
+
+    Each row has "dialogue" and "summary", or "summary1" to "summary3" for several references. Rows with the same dialogue become
+    one, with all their summaries as references, so that no dialogue stands in two splits.
+
+    Raises:
+        LabError: a bad file (see `read_jsonl`), a row without any summary, or fewer than `MIN_DIALOGUES` different dialogues.
+    """
+    name = f"LABS_DIALOGUES={path}"
+    kept: dict[str, dict[str, Any]] = {}
+    for number, row in read_jsonl(path, ["dialogue"], name):
+        where = f"{name}, line {number}"
+        given = [column for column in SUMMARIES if row.get(column)]
+        references = [_text(row, column, where) for column in given or ["summary"]]
+        found = kept.setdefault(" ".join(row["dialogue"].split()), _dialogue(row, references, f"line-{number}"))
+        found["references"] = list(dict.fromkeys([*found["references"], *references]))
+    if len(kept) < MIN_DIALOGUES:
+        raise LabError(
+            f"{name} has {len(kept)} different dialogues, too few for the splits: give at least {MIN_DIALOGUES} "
+            f"(80 % to train, 10 % to validate, 10 % to test), or unset LABS_DIALOGUES."
+        )
+    return split_of(list(kept.values()))
+
+
+def _dataset(rows: list[dict[str, Any]]) -> Dataset:
+    from datasets import Dataset
+
+    return Dataset.from_list(rows)
+
+
+def _splits(splits: dict[str, list[dict[str, Any]]]) -> DatasetDict:
+    from datasets import DatasetDict
+
+    return DatasetDict({name: _dataset(rows) for name, rows in splits.items()})
+
+
+def load_dialogues() -> DatasetDict:
+    """Everyday dialogues with summaries, for labs 03, 05 and 06: splits train, validation, test (500, 64, 78).
+
+    Columns: id; topic ("" if a person's own row has none); dialogue (turns "Name: text", one a line); summary; references (all
+    the summaries: three in test, written independently, one elsewhere; the first is `summary`).
+
+    LABS_DIALOGUES, the path of a JSON Lines file, replaces them: see `own_dialogues`.
+
+    Raises:
+        LabError: a file is missing or bad.
+    """
+    if own := os.environ.get("LABS_DIALOGUES"):
+        splits = own_dialogues(Path(own).expanduser().absolute())
+    else:
+        splits = {}
+        for split in ("train", "validation", "test"):
+            summaries = SUMMARIES[1:] if split == "test" else SUMMARIES[:1]
+            rows = _own(f"dialogues/{split}.jsonl", ["id", "topic", "dialogue", *summaries])
+            splits[split] = [_dialogue(row, [row[column] for column in summaries]) for row in rows]
+    return _splits(splits)
+
+
+def load_reviews() -> DatasetDict:
+    """Short reviews for sentiment, lab 03: splits pool (to draw shots from) and test, 126 each.
+
+    Columns: id; kind (what is reviewed); label ("positive", "negative", "mixed"); hard (bool); why (what makes it hard: irony,
+    negation, ..., or ""); text.
+    """
+    parts: dict[str, list[dict[str, Any]]] = {"pool": [], "test": []}
+    for row in _own("reviews/reviews.jsonl", ["id", "kind", "label", "text", "split"]):
+        parts[row["split"]].append({key: value for key, value in row.items() if key != "split"})
+    return _splits(parts)
+
+
+def load_translations() -> Dataset:
+    """French sentences for lab 06. Columns: id; source; references (two or three, English); candidates ({defect, text} each)."""
+    return _dataset(_own("translations/translations.jsonl", ["id", "source"]))
+
+
+def load_probes() -> DatasetDict:
+    """Tasks unlike summarization, to measure forgetting in lab 05: splits sentiment, facts, patterns, 66 each.
+
+    Columns: id; prompt; choices (list of text); answer (one of the choices).
+    """
+    return _splits({name: _own(f"probes/{name}.jsonl", ["id", "prompt", "answer"]) for name in PROBES})
+
+
+def load_prompting() -> Dataset:
+    """The material of lab 03. Columns: id; kind; text; meta (JSON text, since kinds differ: `json.loads(row["meta"])`)."""
+    rows = _own("prompting/prompting.jsonl", ["id", "kind", "text"])
+    return _dataset([{**row, "meta": json.dumps(row["meta"], ensure_ascii=False)} for row in rows])
+
+
+def load_prose() -> Dataset:
+    """Plain English prose (70 KB), to train a tokenizer and small models in lab 01. Columns: id; subject; text."""
+    return _dataset(_own("corpus/prose.jsonl", ["id", "subject", "text"]))
+
+
+def load_mixed() -> Dataset:
+    """French, English, digits, code, emoji and accents, to compare tokenizers. Columns: id; kind; text; english; language.
+
+    english (a translation) and language are "" where they do not apply.
+    """
+    rows = _own("corpus/mixed.jsonl", ["id", "kind", "text"])
+    return _dataset([{**row, "english": row.get("english", ""), "language": row.get("language", "")} for row in rows])

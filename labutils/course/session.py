@@ -1,0 +1,67 @@
+"""A lab's session: `start` sets it up and says where we are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TypeVar
+
+from labutils.course import results
+from labutils.machine import limits, memory_guard, settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One lab's session: `start` makes it.
+
+    Example:
+        >>> Lab("02", "smoke", "cpu").size(smoke=200, small=1_000, standard=10_000)
+        200
+    """
+
+    name: str
+    profile: str
+    device: str
+
+    def size(self, *, smoke: T, small: T, standard: T | None = None, gpu: T | None = None) -> T:
+        """The value for this profile. A missing `standard` is `small`; a missing `gpu` is `standard`."""
+        standard = small if standard is None else standard
+        gpu = standard if gpu is None else gpu
+        return {"smoke": smoke, "small": small, "standard": standard, "gpu": gpu}[self.profile]
+
+
+def start(name: str, seed: int = 0) -> Lab:
+    """Open a lab: set threads and seeds, quiet the libraries, and say where we are.
+
+    Args:
+        name: the lab's number, such as "02".
+        seed: for Python, NumPy and PyTorch.
+
+    Returns:
+        The lab, whose `size` picks amounts for this machine.
+
+    Also reports, once, a cell that killed its kernel the last time (see `labutils.machine.memory_guard`).
+    """
+    offline = "0" if os.environ.get("LABS_MODEL") else "1"
+    quiet = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    for variable, value in {"HF_HUB_OFFLINE": offline, **settings.THREADS, **quiet}.items():
+        os.environ.setdefault(variable, value)
+    if complaint := settings.wrong_kernel():
+        print(complaint)
+    import torch
+
+    threads = limits.cores()
+    torch.set_num_threads(threads)
+    settings.seed_everything(seed)
+    lab = Lab(name, settings.profile(), settings.device())
+    results.begin(name)
+    where = torch.cuda.get_device_name() if lab.device == "cuda" else f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    print(
+        f"Lab {name} on {where}; profile {lab.profile}; "
+        f"{limits.gib(limits.memory_available()):.1f} of {limits.gib(limits.memory_limit()):.1f} GiB of memory free."
+    )
+    for report in memory_guard.reports():
+        print(report)
+    return lab

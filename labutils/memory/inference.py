@@ -1,0 +1,166 @@
+"""Memory to hold a model and to generate with it: weights in any format, KV cache, one layer's activations."""
+
+from __future__ import annotations
+
+from labutils.errors import LabError
+from labutils.memory.ledger import DTYPE, Ledger, Term, dtype_bytes, weight_format
+from labutils.memory.shape import Shape
+
+GQA = "Shazeer 2019, multi-query attention, sec. 3; Ainslie et al. 2023, GQA, sec. 2.2"
+# Resident set of a kernel that has imported torch, transformers, peft and matplotlib and made one tiny step, measured on Linux;
+# and a rough figure for a CUDA context with its kernels, not measured here: both differ between builds.
+FRAMEWORK = {"cpu": 420e6, "cuda": 550e6}
+
+
+def framework_term(device: str) -> Term:
+    """What Python, PyTorch and its kernels take themselves.
+
+    Raises:
+        LabError: the device is neither "cpu" nor "cuda".
+    """
+    if device not in FRAMEWORK:
+        raise LabError(f"device={device!r} is unknown: choose {' or '.join(FRAMEWORK)}.")
+    return Term(
+        "framework",
+        FRAMEWORK[device],
+        f"{FRAMEWORK[device] / 1e6:.0f} MB on {device}",
+        "a constant: measured once on a CPU, rough on CUDA",
+    )
+
+
+def need_counts(**counts: int | None) -> None:
+    """Refuse a size that is no whole number of 0 (names ending in `_or_0`, given as such) or 1 and above.
+
+    Raises:
+        LabError: names the first bad one.
+    """
+    for name, value in counts.items():
+        least = 0 if name.endswith("_or_0") else 1
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+            raise LabError(f"{name.removesuffix('_or_0')}={value!r} must be a whole number of at least {least}.")
+
+
+def need_room(shape: Shape, length: int) -> None:
+    """Refuse a sequence longer than the model's position table.
+
+    Raises:
+        LabError: learned positions end before `length`.
+    """
+    if shape.positions and length > shape.positions:
+        raise LabError(f"length={length}: {shape.name} has {shape.positions} positions, so shorten the sequence.")
+
+
+def weights_bytes(shape: Shape, weights: str | None = None, dtype: str = "float32") -> float:
+    """Bytes of the weights.
+
+    Args:
+        shape: of the model.
+        weights: how they are stored (see `weight_format`); `dtype` by default. A quantized format applies to the linear layers
+            inside the blocks, as bitsandbytes does it; embeddings, norms, biases and the output head stay in `dtype`.
+        dtype: of what is not quantized.
+
+    >>> weights_bytes(Shape.of(LlamaConfig()), "float32") / 1e9   # 6.738 billion parameters of 4 bytes
+    26.95...
+    """
+    how = weight_format(weights or dtype)
+    if how.constant_bits == 0:
+        return shape.parameters * how.bits / 8
+    inside = [linear for linear in shape.linears if linear.role not in ("head", "other")]
+    rest = shape.parameters - sum(linear.parameters for linear in inside)
+    return sum(linear.count * how.n_bytes(linear.n_out, linear.n_in) for linear in inside) + rest * dtype_bytes(dtype)
+
+
+def weights_term(shape: Shape, weights: str | None, dtype: str) -> Term:
+    """The ledger's line for the weights."""
+    how = weight_format(weights or dtype)
+    n_bytes = weights_bytes(shape, weights, dtype)
+    formula = f"{shape.parameters:,} parameters · {n_bytes / shape.parameters:.4g} bytes ({how.name})"
+    return Term("weights", n_bytes, formula, how.source if how.constant_bits else DTYPE)
+
+
+def kv_cache_bytes(shape: Shape, batch: int, length: int, dtype: str = "float32", source_length: int = 0) -> float:
+    """Bytes of the KV cache for `length` positions: 2 · layers · batch · kv_heads · length · head_dim · bytes.
+
+    An encoder-decoder also caches the keys and values of its `source_length` encoder positions for cross-attention; an encoder
+    caches nothing.
+
+    >>> kv_cache_bytes(Shape.of(LlamaConfig()), batch=1, length=2048, dtype="float16") / 2**30
+    1.0
+    """
+    if shape.kind == "encoder":
+        return 0.0
+    return 2.0 * shape.layers * batch * shape.kv_heads * (length + source_length) * shape.head_dim * dtype_bytes(dtype)
+
+
+def predict_inference(
+    shape: Shape,
+    batch: int,
+    length: int,
+    new_tokens: int = 0,
+    dtype: str = "float32",
+    kv_dtype: str | None = None,
+    weights: str | None = None,
+    *,
+    attention: str = "sdpa",
+    framework: bool = False,
+    device: str = "cpu",
+) -> Ledger:
+    """Memory to read a prompt and generate.
+
+    Args:
+        shape: of the model.
+        batch: sequences side by side.
+        length: tokens of each prompt (for an encoder-decoder: of the source).
+        new_tokens: tokens generated after it.
+        dtype: of the computation, "float32", "bfloat16" or "float16".
+        kv_dtype: of the KV cache; `dtype` by default.
+        weights: how the weights are stored (see `weight_format`); `dtype` by default.
+        attention: "sdpa", or "eager", which holds (T, T) matrices for each head.
+        framework: add what Python and PyTorch take themselves, so as to compare with a process's resident set.
+        device: "cpu" or "cuda".
+
+    Returns:
+        terms "weights", "KV cache", "activations" (one layer's, while the prompt is read), "logits" (of the last position; of
+        all for an encoder), and "framework" if asked for.
+
+    Raises:
+        LabError: a size below one, an unknown dtype or format, or more tokens than the model has positions.
+    """
+    need_counts(batch=batch, length=length, new_tokens_or_0=new_tokens)
+    if attention not in ("sdpa", "eager"):
+        raise LabError(f"attention={attention!r} is unknown: choose sdpa or eager.")
+    e, kv = dtype_bytes(dtype), kv_dtype or dtype
+    seq2seq = shape.kind == "encoder-decoder"
+    positions = max(1, new_tokens) if seq2seq else length + new_tokens
+    need_room(shape, positions)
+    cache = kv_cache_bytes(shape, batch, positions, kv, length if seq2seq else 0)
+    stored = f"{positions} + {length}" if seq2seq else f"{positions}"
+    tokens, attended = batch * length, shape.heads * shape.head_dim
+    tensors = 3 if shape.gated else 4 if shape.activation == "gelu_new" else 2  # of the feed-forward width, live at once
+    widest = max(tensors * shape.intermediate, 4 * attended) + 4 * shape.hidden
+    square = 3 * batch * shape.heads * length**2 if attention == "eager" else 0
+    bias = shape.heads * length**2 if shape.position_bias else 0
+    rows = batch * (length if shape.kind == "encoder" else 1) if shape.head else 0
+    terms = [
+        weights_term(shape, weights, dtype),
+        Term(
+            "KV cache",
+            cache,
+            f"2 · {shape.layers} layers · {batch} sequences · {shape.kv_heads} key/value heads · {stored} positions · "
+            f"{shape.head_dim} · {dtype_bytes(kv)} bytes",
+            GQA,
+        ),
+        Term(
+            "activations",
+            e * (max(tokens * widest, square + 4 * tokens * attended) + bias),
+            f"one layer's at a time: {tokens} tokens · {widest} · {e} bytes" if not square else "one layer's (T, T) matrices",
+            "nothing is kept for a backward pass; one layer lives at a time",
+        ),
+        Term("logits", rows * shape.vocabulary * e, f"{rows} positions · {shape.vocabulary} · {e} bytes", "output head"),
+    ]
+    if framework:
+        terms.append(framework_term(device))
+    kept = {term.name: term.n_bytes for term in terms if term.name not in ("activations", "logits")}
+    moments = {f"at the {name}": {**kept, name: term.n_bytes} for term in terms if (name := term.name) not in kept}
+    title = f"{shape.name}, inference: batch {batch}, {length} + {new_tokens} tokens, {weights or dtype}"
+    return Ledger(tuple(terms), moments, title)

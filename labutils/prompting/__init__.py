@@ -1,0 +1,13 @@
+"""Prompts that are built, budgeted, answered and read (lab 03)."""
+
+from __future__ import annotations
+
+from labutils.lazy import lazy_names
+
+_NAMES = {
+    "budget": ["Budget", "fit_shots", "token_budget"],
+    "likelihoods": ["calibrated", "generate_texts", "label_log_likelihoods", "label_scorer", "predict"],
+    "parsing": ["check_json", "extract_json", "read_label"],
+    "prompts": ["SENTIMENT", "SUMMARY", "Prompt", "Task", "draw_shots", "encode", "few_shot_prompt", "leaks", "orders"],
+}
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

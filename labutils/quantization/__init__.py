@@ -1,0 +1,13 @@
+"""Numbers in fewer bits: formats, integers, 4-bit codes and the layers that compute with them (lab 04)."""
+
+from __future__ import annotations
+
+from labutils.lazy import lazy_names
+
+_NAMES = {
+    "four_bit": ["int4_levels", "nf4_levels", "quantize_4bit", "unpack"],
+    "integers": ["quantize", "relative_error"],
+    "linear4bit": ["Linear4bit", "dynamic_int8", "parameter_count", "quantize_model"],
+    "number_formats": ["look_at"],
+}
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

@@ -1,0 +1,209 @@
+"""Predicted beside measured: one real run of a model, term by term. Lab 04 shows it on the course's model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from labutils.errors import LabError
+from labutils.machine.footprint import Footprint, measure, tensor_bytes
+from labutils.memory import Ledger, Shape, predict_inference, predict_training
+from labutils.tuning.methods import Method, prepare, set_checkpointing
+
+SMALLEST_TOKEN = 5  # ids below are often special (padding, end of text)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One term: bytes predicted and bytes measured."""
+
+    term: str
+    predicted: float
+    measured: float
+
+    @property
+    def residual(self) -> float:
+        """Predicted against measured as a share: 0.1 is a tenth too much."""
+        return self.predicted / self.measured - 1 if self.measured else 0.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A prediction, what was measured, and both side by side. The row "peak" counts tensors; `footprint` has the resident set."""
+
+    ledger: Ledger
+    footprint: Footprint
+    rows: tuple[Row, ...]
+
+    def __getitem__(self, term: str) -> Row:
+        """The row of a term.
+
+        Raises:
+            LabError: that term was not measured.
+        """
+        for row in self.rows:
+            if row.term == term:
+                return row
+        raise LabError(f"No term {term!r} was measured: there are {', '.join(row.term for row in self.rows)}.")
+
+
+def _ids(model: Any, batch: int, length: int) -> Any:
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    high = model.config.get_text_config(decoder=True).vocab_size
+    return torch.randint(SMALLEST_TOKEN, high, (batch, length), generator=generator).to(model.device)
+
+
+def compare_inference(model: Any, batch: int, length: int, new_tokens: int = 8) -> Comparison:
+    """Read a prompt, generate `new_tokens`, and compare weights, KV cache and the peak with the prediction.
+
+    Args:
+        model: a transformers model; an encoder reads and generates nothing.
+        batch, length: of the prompt, random tokens.
+        new_tokens: tokens generated greedily, 1 or more.
+    """
+    import torch
+
+    shape = Shape.of(model)
+    dtype = str(model.dtype).removeprefix("torch.")
+    attention = "eager" if model.config._attn_implementation == "eager" else "sdpa"
+    generates = shape.kind != "encoder"
+    ids = _ids(model, batch, length)
+    weights = list(model.parameters())
+    was_training = model.training
+    model.eval()
+    # The last token made is never read, so that its keys and values are not cached.
+    ledger = predict_inference(shape, batch, length, new_tokens - 1 if generates else 0, dtype, attention=attention)
+    cached = 0
+    with torch.inference_mode(), measure([*weights, *model.buffers(), ids]) as found:
+        if generates:
+            out = model.generate(
+                ids, attention_mask=torch.ones_like(ids), do_sample=False, min_new_tokens=new_tokens, max_new_tokens=new_tokens,
+                return_dict_in_generate=True, pad_token_id=0,
+            )  # fmt: skip
+            cached = tensor_bytes(_cache_tensors(out.past_key_values))
+        else:
+            model(input_ids=ids)
+    model.train(was_training)
+    rows = [Row("weights", ledger["weights"].n_bytes, tensor_bytes(weights)), Row("KV cache", ledger["KV cache"].n_bytes, cached)]
+    return Comparison(ledger, found, (*rows, Row("peak", ledger.total, found.total_allocated)))
+
+
+def _cache_tensors(cache: Any) -> Iterator[Any]:
+    """The key and value tensors of a DynamicCache, or of an EncoderDecoderCache's two."""
+    if hasattr(cache, "self_attention_cache"):
+        yield from _cache_tensors(cache.self_attention_cache)
+        yield from _cache_tensors(cache.cross_attention_cache)
+        return
+    for layer in cache.layers:
+        if layer.keys is not None:  # made for a layer that the decoder does not have
+            yield from (layer.keys, layer.values)
+
+
+@contextmanager
+def _prepared(
+    model: Any, method: str, checkpointing: bool, lora_rank: int, lora_targets: str | Sequence[str], virtual_tokens: int
+) -> Iterator[Any]:
+    """The model set up for a method; afterwards it is as it was."""
+    how = Method(
+        method,
+        lora_rank=lora_rank,
+        lora_targets=lora_targets if isinstance(lora_targets, str) else tuple(lora_targets),
+        virtual_tokens=virtual_tokens,
+    )
+    before = {name: p.requires_grad for name, p in model.named_parameters()}
+    was_training = model.training
+    tuned = prepare(model, how)
+    set_checkpointing(tuned, checkpointing)
+    try:
+        yield tuned
+    finally:
+        set_checkpointing(tuned, False)
+        if method == "lora":
+            tuned.unload()
+        for name, p in model.named_parameters():
+            p.requires_grad_(before[name])
+        model.train(was_training)
+
+
+def compare_training(
+    model: Any,
+    batch: int,
+    length: int,
+    method: str = "full",
+    *,
+    checkpointing: bool = False,
+    lora_rank: int = 16,
+    lora_targets: str | Sequence[str] = "all-linear",
+    virtual_tokens: int = 20,
+    labelled: int | None = None,
+) -> Comparison:
+    """One real training step with PyTorch's AdamW, compared with the prediction term by term.
+
+    Two steps are made, at a learning rate of 0 so that the weights stay as they are; the second, when the optimizer's state exists,
+    is measured. Gradients are set to None between steps, as PyTorch does by default.
+
+    Args:
+        model: a transformers model in float32, bfloat16 or float16.
+        batch, length: of random tokens, each its own label.
+        method, checkpointing, lora_rank, lora_targets, virtual_tokens, labelled: as in `predict_training`.
+
+    Returns:
+        rows "weights", "gradients", "optimizer", "activations" (with the log-softmax that the loss keeps) and "peak".
+
+    Raises:
+        LabError: prompt tuning of an encoder, which peft does not offer, or what `predict_training` refuses.
+    """
+    import torch
+
+    shape = Shape.of(model)
+    if method == "prompt_tuning" and shape.kind == "encoder":
+        raise LabError(
+            f"{shape.name} is an encoder, for which peft has no prompt tuning of a language model: choose lora or bitfit."
+        )
+    dtype = str(model.dtype).removeprefix("torch.")
+    attention = "eager" if model.config._attn_implementation == "eager" else "sdpa"
+    ledger = predict_training(
+        shape, batch, length, method=method, dtype=dtype, checkpointing=checkpointing, lora_rank=lora_rank, lora_targets=lora_targets,
+        virtual_tokens=virtual_tokens, labelled=labelled, attention=attention, device=model.device.type,
+    )  # fmt: skip
+    ids = _ids(model, batch, length)
+    options = {} if shape.kind == "encoder" else {"use_cache": False}
+    with _prepared(model, method, checkpointing, lora_rank, lora_targets, virtual_tokens) as tuned:
+        trained = [p for p in tuned.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=0.0)
+
+        def loss_of() -> Any:
+            if labelled is None:
+                return tuned(input_ids=ids, labels=ids, **options).loss
+            logits = tuned(input_ids=ids, logits_to_keep=labelled, **options).logits
+            return torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, -labelled:].flatten())
+
+        def step(found: Footprint | None = None) -> int:
+            loss = loss_of()
+            if found:
+                found.mark("forward")
+            loss.backward()
+            made = tensor_bytes(p.grad for p in trained if p.grad is not None)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            return made
+
+        step()
+        weights = list(tuned.parameters())
+        state = [value for held in optimizer.state.values() for value in held.values()]
+        with measure([*weights, *tuned.buffers(), *state, ids]) as found:
+            gradients = step(found)
+        held = tensor_bytes(weights)
+    kept = ledger["activations"].n_bytes + ledger.moments["backward, at the loss"]["logits"]
+    rows = (
+        Row("weights", ledger["weights"].n_bytes, held),
+        Row("gradients", ledger["gradients"].n_bytes, gradients),
+        Row("optimizer", ledger["optimizer"].n_bytes, tensor_bytes(state)),
+        Row("activations", kept, dict(found.marks)["forward"]),
+        Row("peak", ledger.total, found.total_allocated),
+    )
+    return Comparison(ledger, found, rows)

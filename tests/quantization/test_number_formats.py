@@ -1,0 +1,114 @@
+"""Bit patterns against PyTorch's own numbers and the operating system's floats."""
+
+from __future__ import annotations
+
+import math
+import struct
+
+import pytest
+import torch
+
+from labutils.quantization.number_formats import (
+    BF16,
+    EXAMPLES,
+    FORMATS,
+    FP16,
+    FP32,
+    Pattern,
+    bits_explorer,
+    bits_html,
+    bits_text,
+    bits_widget,
+    encode,
+    encode_int8,
+    look_at,
+)
+
+DTYPES = {"fp32": (torch.float32, torch.int32), "fp16": (torch.float16, torch.int16), "bf16": (torch.bfloat16, torch.int16)}
+
+
+def numbers() -> list[float]:
+    """Floats of every size that float32 holds, ties, subnormals, zeros and the odd ones."""
+    torch.manual_seed(0)
+    patterns = torch.randint(-(2**31), 2**31, (3_000,)).to(torch.int32).view(torch.float32)
+    near_one = 1 + torch.arange(-64, 64) / 4096
+    special = [
+        0.0,
+        -0.0,
+        math.inf,
+        -math.inf,
+        65504.0,
+        65519.0,
+        65520.0,
+        2.0**-24,
+        2.0**-25,
+        3 * 2.0**-25,
+        2.0**-149,
+        257.0,
+        259.0,
+    ]
+    return [x for x in [*patterns.tolist(), *near_one.tolist(), *special] if not math.isnan(x)]
+
+
+@pytest.mark.parametrize("f", FORMATS, ids=lambda f: f.name)
+def test_the_bits_are_those_of_pytorch(f):
+    float_type, int_type = DTYPES[f.name]
+    values = numbers()
+    stored = torch.tensor(values, dtype=torch.float32).to(float_type)
+    theirs = stored.view(int_type).tolist()
+    for x, bits, value in zip(values, theirs, stored.tolist(), strict=True):
+        pattern = encode(x, f)
+        assert int("".join(pattern.fields), 2) == bits % 2**f.bits, x
+        assert pattern.value == value and math.copysign(1, pattern.value) == math.copysign(1, value)
+
+
+def test_half_precision_agrees_with_the_struct_module():
+    for x in (0.1, 1 / 3, 1e-5, 6e-8, 1234.5):
+        assert encode(x, FP16).value == struct.unpack("<e", struct.pack("<e", x))[0]
+
+
+@pytest.mark.parametrize("f", FORMATS, ids=lambda f: f.name)
+def test_what_a_format_says_of_itself(f):
+    info = torch.finfo(DTYPES[f.name][0])
+    assert (f.bits, f.largest, f.smallest_normal, f.gap_at_one) == (info.bits, info.max, info.smallest_normal, info.eps)
+    assert encode(f.largest, f).value == f.largest and encode(1 + f.gap_at_one, f).value == 1 + f.gap_at_one
+
+
+def test_not_a_number_stays_not_a_number():
+    for f in FORMATS:
+        assert math.isnan(encode(math.nan, f).value)
+    assert Pattern(FP32, 0, 255, 0).value == math.inf
+
+
+def test_the_numbers_that_the_lab_speaks_of():
+    assert encode(1 + 2**-9, BF16).value == 1 and encode(1 + 2**-9, FP16).value == 1 + 2**-9
+    assert encode(257.0, BF16).value == 256
+    assert encode(65504.0, FP16).value == 65504 and encode(70000.0, FP16).value == math.inf
+    assert encode(70000.0, BF16).value == pytest.approx(70000, rel=2**-8)
+    assert encode(1e-8, FP16).value == 0 < encode(1e-8, BF16).value
+
+
+def test_int8_is_absmax_quantization():
+    assert encode_int8(0.5, 127.0) == (0, 0.0) and encode_int8(1.5, 127.0) == (2, 2.0)
+    assert encode_int8(-1e9, 4.0) == (-127, -4.0) and encode_int8(math.inf, 4.0) == (127, 4.0)
+
+
+def test_the_view_names_every_format_and_follows_its_widget():
+    assert [kept.format for kept in look_at(0.1)] == ["fp32", "fp16", "bf16", "int8"]
+    for x in (*EXAMPLES, -0.0, math.inf, math.nan):
+        assert all(name in bits_html(x) and name in bits_text(x) for name in ("fp32", "fp16", "bf16", "int8"))
+    widget = bits_widget(0.1, 4.0)
+    number, examples, power, table = widget.children
+    before = table.value
+    examples.value = 70000.0
+    assert number.value == 70000.0 and "inf" in table.value and table.value != before
+    before = table.value
+    power.value = 17
+    assert table.value != before
+    number.value = 3.0
+    assert table.value == bits_html(3.0, 2.0**17)
+
+
+def test_the_explorer_has_a_static_twin(capsys):
+    bits_explorer(0.1)
+    assert "bf16" in capsys.readouterr().out

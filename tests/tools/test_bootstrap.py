@@ -1,0 +1,255 @@
+"""Set-up on a bare Python: it refuses what cannot work, says what failed, and does nothing twice."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from paths import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SOURCE = ROOT / "tools" / "bootstrap.py"
+
+
+@pytest.fixture
+def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The script as a module, with an environment in a scratch folder that is never really made, and plenty of disk."""
+    spec = importlib.util.spec_from_file_location("bootstrap_under_test", SOURCE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    environment = tmp_path / "venv"
+    python = environment / "bin" / "python"
+    for name, value in {"VENV": environment, "PYTHON": python, "STAMP": environment / "llm-labs.json"}.items():
+        assert hasattr(module, name)
+        monkeypatch.setattr(module, name, value)
+
+    def create(folder: str, **options: object) -> None:
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.touch()
+
+    monkeypatch.setattr(venv, "create", create)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=10**12, used=0, free=10**12))
+    return module
+
+
+@pytest.fixture
+def commands(bootstrap, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that were run; each of them succeeds."""
+    ran: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "call", lambda command, **options: ran.append([str(word) for word in command]) or 0)
+    return ran
+
+
+@pytest.fixture
+def set_up(bootstrap, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str | None]:
+    """Run the script with some arguments; the sentence it stops with, or None."""
+
+    def run(*arguments: str) -> str | None:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["bootstrap.py", *arguments])
+            try:
+                bootstrap.main()
+            except SystemExit as left:
+                return str(left.code)
+        return None
+
+    return run
+
+
+def installs(commands: list[list[str]]) -> list[list[str]]:
+    return [command for command in commands if "pip" in command and "install" in command]
+
+
+# --- an old Python --------------------------------------------------------------------------------------------------
+
+
+def test_an_old_python_can_read_the_script() -> None:
+    text = SOURCE.read_text(encoding="utf-8")
+    ast.parse(text, feature_version=(3, 6))
+    # feature_version lets a few newer things pass; these are the ones that come to hand most easily.
+    tree = ast.parse(text)
+    assert not any(isinstance(node, (ast.NamedExpr, ast.Match)) for node in ast.walk(tree))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert (names | modules) <= set(sys.stdlib_module_names) and names
+    assert not modules & {"__future__"}
+
+
+@pytest.mark.parametrize("version", [(3, 6, 9), (3, 9, 18), (3, 14, 0), (4, 0, 0)])
+def test_a_python_that_the_lock_does_not_cover_is_one_sentence(set_up, commands, version, monkeypatch, says) -> None:
+    monkeypatch.setattr(sys, "version_info", version)
+    stopped = set_up()
+    monkeypatch.undo()
+    says(stopped, "Python {}.{} is not supported".format(*version), "3.10", "3.13")
+    assert commands == []
+
+
+@pytest.mark.parametrize("version", [(3, 10, 0), (3, 11, 7), (3, 12, 1), (3, 13, 9)])
+def test_a_python_that_the_lock_covers_is_taken(bootstrap, version, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", version)
+    bootstrap.check_python()
+
+
+# --- set-up ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_set_up_installs_the_locks_and_labutils_and_then_nothing(set_up, commands, bootstrap) -> None:
+    assert set_up() is None
+    words = [word for command in installs(commands) for word in command]
+    assert "requirements.lock" in words and "--editable" in words and "requirements-dev.lock" not in words
+    assert any(word.startswith(f"torch=={bootstrap.locked_torch()}") for word in words)
+    assert commands[-1] == [str(bootstrap.PYTHON), "-m", "labutils.cli", "setup"]
+    commands.clear()
+    assert set_up() is None
+    assert commands == [[str(bootstrap.PYTHON), "-m", "labutils.cli", "setup"]]
+
+
+@pytest.mark.parametrize("key", ["requirements.lock", "pyproject.toml", "python", "root", "torch"])
+def test_an_environment_that_is_out_of_step_is_installed_again(set_up, commands, bootstrap, key: str) -> None:
+    assert set_up("--torch", "cpu") is None
+    stamp = json.loads(bootstrap.STAMP.read_text())
+    bootstrap.STAMP.write_text(json.dumps({**stamp, key: "something else"}))
+    commands.clear()
+    assert set_up("--torch", "cpu") is None
+    assert installs(commands)
+    assert json.loads(bootstrap.STAMP.read_text()) == stamp
+
+
+@pytest.mark.parametrize("stamp", ["", "{", "[]", "null", "{}"])
+def test_a_broken_stamp_is_an_environment_out_of_step(set_up, commands, bootstrap, stamp: str) -> None:
+    assert set_up() is None
+    bootstrap.STAMP.write_text(stamp)
+    commands.clear()
+    assert set_up() is None
+    assert installs(commands)
+
+
+def test_the_developers_tools_are_added_and_kept(set_up, commands, bootstrap) -> None:
+    assert set_up() is None
+    commands.clear()
+    assert set_up("--dev") is None
+    assert any("requirements-dev.lock" in command for command in commands)
+    commands.clear()
+    assert set_up() is None
+    assert not installs(commands)
+
+
+def test_the_flavour_of_torch_that_is_there_stays(set_up, commands, bootstrap) -> None:
+    assert set_up("--torch", "cuda") is None
+    assert not any("cpu" in word for command in installs(commands) for word in command)
+    commands.clear()
+    assert set_up() is None
+    assert not installs(commands)
+
+
+def test_another_flavour_of_torch_replaces_the_one_that_is_there(set_up, commands, bootstrap, monkeypatch) -> None:
+    """For pip, torch 2.13.0+cpu is torch==2.13.0: asking for it again changes nothing."""
+    cleared = []
+    make = venv.create
+    monkeypatch.setattr(venv, "create", lambda folder, **how: cleared.append(how.get("clear")) or make(folder, **how))
+    assert set_up("--torch", "cpu") is None
+    commands.clear()
+    cleared.clear()
+    assert set_up("--torch", "cuda") is None
+    replaced = {word for command in commands for word in command} & {"--force-reinstall", "--ignore-installed", "-I", "uninstall"}
+    assert replaced or cleared == [True]
+
+
+def test_too_small_a_disk_is_one_sentence_before_anything_is_done(set_up, commands, bootstrap, monkeypatch, says) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=10**10, used=9 * 10**9, free=10**9))
+    says(set_up(), "set-up: ", "4 GB", "1.0 GB", "disk")
+    assert commands == []
+    assert not bootstrap.VENV.exists()
+
+
+def test_a_failing_pip_is_one_sentence_and_the_next_run_tries_again(set_up, bootstrap, monkeypatch, says) -> None:
+    monkeypatch.setattr(subprocess, "call", lambda command, **options: int("pip" in command))
+    says(set_up(), "set-up: ", "could not be installed", "network", "again")
+    assert not bootstrap.STAMP.exists()
+    ran: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "call", lambda command, **options: ran.append([str(word) for word in command]) or 0)
+    assert set_up() is None
+    assert installs(ran) and bootstrap.STAMP.exists()
+
+
+def test_a_pip_that_fails_on_the_last_step_leaves_no_stamp(set_up, bootstrap, monkeypatch, says) -> None:
+    monkeypatch.setattr(subprocess, "call", lambda command, **options: int("--editable" in command))
+    says(set_up(), "could not be installed")
+    assert not bootstrap.STAMP.exists()
+
+
+def test_a_failing_fetch_is_one_sentence(set_up, bootstrap, monkeypatch, says) -> None:
+    monkeypatch.setattr(subprocess, "call", lambda command, **options: int("labutils.cli" in command))
+    says(set_up(), "set-up: ", "models", "again")
+
+
+def test_a_python_without_venv_is_one_sentence(set_up, commands, bootstrap, monkeypatch, says) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise subprocess.CalledProcessError(1, ["ensurepip"])
+
+    monkeypatch.setattr(venv, "create", fail)
+    says(set_up(), "set-up: ", "python3-venv")
+    assert commands == []
+
+
+def test_an_interrupt_is_one_sentence(set_up, bootstrap, monkeypatch: pytest.MonkeyPatch, says) -> None:
+    def interrupt(*arguments: object, **options: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "call", interrupt)
+    says(set_up(), "set-up: stopped", "again")
+    assert not bootstrap.STAMP.exists()
+
+
+def test_the_cpu_wheel_comes_from_where_pip_looks_or_from_pytorchs_index(bootstrap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    for found in (True, False):
+        ran: list[list[str]] = []
+
+        def call(command, ran=ran, found=found, **options) -> int:
+            ran.append([str(word) for word in command])
+            return 0 if found or bootstrap.TORCH_CPU_INDEX in ran[-1] else 1
+
+        monkeypatch.setattr(subprocess, "call", call)
+        bootstrap.install_torch("cpu")
+        assert all(f"torch=={bootstrap.locked_torch()}+cpu" in command for command in ran)
+        assert [bootstrap.TORCH_CPU_INDEX in command for command in ran] == ([False] if found else [False, True])
+
+
+# --- the lock -------------------------------------------------------------------------------------------------------
+
+
+def locked(name: str) -> list[str]:
+    return [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if line.strip() and line[0] != "#"]
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_every_line_of_a_lock_is_a_pin_without_cuda(name: str) -> None:
+    lines = locked(name)
+    assert len(lines) > 10
+    assert [line for line in lines if not re.match(r"^[A-Za-z0-9._-]+==[0-9][^ *]*( ; .+)?$", line)] == []
+    assert [line for line in lines if re.search("^(nvidia|cuda|triton|cupy|pytorch-triton)", line)] == []
+
+
+def test_the_lock_has_every_direct_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {canonicalize_name(Requirement(line).name) for line in locked("requirements.lock")}
+    direct = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    assert len(direct) > 20
+    assert direct - names == set()
