@@ -21,15 +21,11 @@
 # - name uses beyond chat, and two limits to keep in mind;
 # - find your way around the course: exercises, hints, quizzes, progress.
 #
-# To run a cell, click it and press **Shift + Enter**. To run them all, choose *Run > Run All Cells*.
+# To run a cell, click it and press **Shift + Enter**. To run them all, choose *Run > Run All Cells*. If the next
+# cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
 
 # %%
-try:
-    from labutils import check, load_model, quiz, record, start
-except ModuleNotFoundError:
-    raise SystemExit(
-        "Choose Kernel > Change Kernel > LLM Labs, then run this cell again."
-    ) from None
+from labutils import check, guard, hint, load_encoder, load_model, progress, quiz, record, show, start
 
 # %% [markdown]
 # `start` looks at the machine: the processor or GPU, and how much memory this session really has. Nothing leaves the machine,
@@ -250,11 +246,9 @@ quiz("0.a")
 # `labs progress --export FILE` carries it to another machine.
 
 # %% tags=["device"]
-from labutils import progress
-
 progress("00")
 assert lab.name == "00", lab
 
 # %% [markdown]
-# **Next:** [Lab 02, Generation configuration](02_generation_configuration.ipynb): what stands between the model's numbers and the
-# word that you see.
+# **Next:** [Lab 01, Tokenization and attention](01_tokenization_attention.ipynb): how text becomes numbers, and what a transformer
+# does with them.

@@ -23,15 +23,11 @@
 # - read attention maps, and say what they do not prove;
 # - write the loop that generates text, and tell the three families of transformers apart by running one of each.
 #
-# Eight exercises, three quizzes; about two hours if you do them all. `hint("1.1")` helps with exercise 1.1, and so on.
+# Eight exercises, three quizzes; about two hours if you do them all. `hint("1.1")` helps with exercise 1.1, and so on. If the next
+# cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
 
 # %%
-try:
-    from labutils import check, load_encoder, load_model, progress, quiz, record, show, start
-except ModuleNotFoundError:
-    raise SystemExit(
-        "Choose Kernel > Change Kernel > LLM Labs, then run this cell again."
-    ) from None
+from labutils import check, guard, hint, load_encoder, load_model, progress, quiz, record, show, start
 
 # %% [markdown]
 # Here the lab looks at the machine it runs on.
@@ -133,8 +129,8 @@ for new in range(256, 259):
 # *"dog."* and *"dog!"*; the blank before a word belongs to it. Each different word then needs counting only once.
 
 # %%
-from labutils.transformer import bpe
 from labutils import course
+from labutils.transformer import bpe
 
 print(bpe.split_words("It rained, didn't it?"))
 prose = list(course.load_prose()["text"])
@@ -1086,8 +1082,11 @@ generate = check("1.8", generate)
 # On the real model: does it write what the library's greedy decoding writes?
 
 # %% tags=["device"]
-read = lambda ids: model(torch.tensor([ids], device=model.device)).logits[0, -1]
-ours = generate(read, chat_ids, tokenizer.eos_token_id, 40)
+def next_logits(ids):
+    return model(torch.tensor([ids], device=model.device)).logits[0, -1]
+
+
+ours = generate(next_logits, chat_ids, tokenizer.eos_token_id, 40)
 chat_tensor = torch.tensor([chat_ids], device=model.device)
 theirs = model.generate(chat_tensor, max_new_tokens=40, do_sample=False)
 print("|".join(tokenizer.decode([i]) for i in ours))
@@ -1197,7 +1196,7 @@ quiz("1.c")
 # %% [markdown]
 # ## 8. Optional: a GPT of your own
 #
-# `labutils/gpt.py` puts the parts of this lab together: embedding, rotary attention, RMS norm, gated feed-forward, residuals. Read
+# `labutils/transformer/gpt.py` puts the parts of this lab together: embedding, rotary attention, RMS norm, gated feed-forward, residuals. Read
 # it now; there should be nothing new. It learns from the course's prose, byte by byte.
 #
 # How good is it? In **bits per byte** of text that it has not seen, against counting: how often each byte comes (unigram), and how

@@ -24,15 +24,11 @@
 # - put the steps in their real order, and say what goes wrong in another;
 # - choose settings for a task, and say what they will not fix.
 #
-# Eight exercises, three quizzes; about an hour if you do them all. `hint("2.1")` helps with exercise 2.1, and so on.
+# Eight exercises, three quizzes; about an hour if you do them all. `hint("2.1")` helps with exercise 2.1, and so on. If the next
+# cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
 
 # %%
-try:
-    from labutils import check, guard, hint, load_model, progress, quiz, record, show, start
-except ModuleNotFoundError:
-    raise SystemExit(
-        "Choose Kernel > Change Kernel > LLM Labs, then run this cell again."
-    ) from None
+from labutils import check, guard, hint, load_encoder, load_model, progress, quiz, record, show, start
 
 # %% [markdown]
 # Here the lab looks at the machine it runs on.
@@ -57,8 +53,8 @@ import hashlib
 
 import torch
 
-from labutils.transformer import decoding
 from labutils.course import BLUE, GREY, ORANGE, new_figure, show_table
+from labutils.transformer import decoding
 
 model, tokenizer = load_model()
 names = tokenizer.batch_decode([[i] for i in range(model.config.vocab_size)])

@@ -25,15 +25,11 @@
 # - test a prompting principle, before and after, and report honestly that it did nothing;
 # - say when to stop adding shots and fine-tune.
 #
-# Eight exercises, three quizzes; about two hours if you do them all. `hint("3.1")` helps with exercise 3.1, and so on.
+# Eight exercises, three quizzes; about two hours if you do them all. `hint("3.1")` helps with exercise 3.1, and so on. If the next
+# cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
 
 # %%
-try:
-    from labutils import check, guard, hint, load_model, progress, quiz, record, show, start
-except ModuleNotFoundError:
-    raise SystemExit(
-        "Choose Kernel > Change Kernel > LLM Labs, then run this cell again."
-    ) from None
+from labutils import check, guard, hint, load_encoder, load_model, progress, quiz, record, show, start
 
 # %% [markdown]
 # Here the lab looks at the machine it runs on.
@@ -65,8 +61,8 @@ from statistics import fmean as mean
 import torch
 
 from labutils import course, evaluation, prompting
-from labutils.prompting import figures, principles
 from labutils.course import BLUE, GREY, VERMILION, new_figure, show_table
+from labutils.prompting import figures, principles
 
 model, tokenizer = load_model()
 window = model.config.max_position_embeddings
@@ -864,9 +860,9 @@ first_json = check("3.7", first_json)
 def first_json(text):
     """The first JSON object in a text (a dict), or {}."""
     decoder = json.JSONDecoder()  # decoder.raw_decode(text, start) -> (value, end), or ValueError
-    for start in (match.start() for match in re.finditer("{", text)):
+    for match in re.finditer("{", text):
         try:
-            return decoder.raw_decode(text, start)[0]
+            return decoder.raw_decode(text, match.start())[0]
         except ValueError:
             continue
     return {}
@@ -1028,7 +1024,7 @@ assert all(value > 0 for v in bits.values() for value in v)
 # a difference as large. Seven tests are seven chances to be fooled, so we ask for .05 / 7 (Bonferroni). **Predict** how many pass.
 
 # %% tags=["device"]
-ends = {name: (list(arms.values())[0], list(arms.values())[-1]) for name, arms in tried.items()}
+ends = {name: (next(iter(arms.values())), list(arms.values())[-1]) for name, arms in tried.items()}
 table, seen = [], []
 for name, (before, after) in ends.items():
     p = evaluation.approximate_randomization([float(x) for x in after], [float(x) for x in before])

@@ -24,15 +24,11 @@
 # - measure what quantization does to a real model, and find the outliers that break it;
 # - predict training and inference memory term by term, and say what to do when it does not fit.
 #
-# Eight exercises, four quizzes; about an hour and a half if you do them all. `hint("4.1")` helps with exercise 4.1, and so on.
+# Eight exercises, four quizzes; about an hour and a half if you do them all. `hint("4.1")` helps with exercise 4.1, and so on. If the next
+# cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
 
 # %%
-try:
-    from labutils import check, guard, hint, load_model, progress, quiz, record, show, start
-except ModuleNotFoundError:
-    raise SystemExit(
-        "Choose Kernel > Change Kernel > LLM Labs, then run this cell again."
-    ) from None
+from labutils import check, guard, hint, load_encoder, load_model, progress, quiz, record, show, start
 
 # %% [markdown]
 # Here the lab looks at the machine it runs on.
@@ -50,8 +46,7 @@ import math
 
 import torch
 
-from labutils.course import show_map
-from labutils.course import BLUE, GREEN, GREY, ORANGE, VERMILION, new_figure, show_table
+from labutils.course import BLUE, GREEN, GREY, ORANGE, VERMILION, new_figure, show_map, show_table
 
 show_map("04")
 

@@ -24,15 +24,11 @@
 # - recognise three classic faults of training code by their symptoms;
 # - merge and swap adapters, and place prompt tuning, adapters, BitFit and QLoRA beside LoRA.
 #
-# Eight exercises, six quizzes; about two hours if you do them all. `hint("5.1")` helps with exercise 5.1, and so on.
+# Eight exercises, six quizzes; about two hours if you do them all. `hint("5.1")` helps with exercise 5.1, and so on. If the next
+# cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
 
 # %%
-try:
-    from labutils import check, guard, hint, load_model, progress, quiz, record, show, start
-except ModuleNotFoundError:
-    raise SystemExit(
-        "Choose Kernel > Change Kernel > LLM Labs, then run this cell again."
-    ) from None
+from labutils import check, guard, hint, load_encoder, load_model, progress, quiz, record, show, start
 
 # %% [markdown]
 # Here the lab looks at the machine it runs on.
@@ -62,8 +58,8 @@ from statistics import fmean as mean
 import torch
 
 from labutils import course, evaluation, machine, prompting, tuning
-from labutils.memory import Shape
 from labutils.course import show_table
+from labutils.memory import Shape
 from labutils.tuning import catch_up, clinic, features, probes, reports, summaries
 
 LONGER = lab.profile == "gpu"

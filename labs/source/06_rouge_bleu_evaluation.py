@@ -24,15 +24,11 @@
 # - put an interval on a score, and refuse to rank two systems inside the noise;
 # - read a published score with the questions that it leaves open.
 #
-# Seven exercises, three quizzes; about an hour and a half if you do them all. `hint("6.1")` helps with exercise 6.1, and so on.
+# Seven exercises, three quizzes; about an hour and a half if you do them all. `hint("6.1")` helps with exercise 6.1, and so on. If the next
+# cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
 
 # %%
-try:
-    from labutils import check, guard, hint, load_model, progress, quiz, record, show, start
-except ModuleNotFoundError:
-    raise SystemExit(
-        "Choose Kernel > Change Kernel > LLM Labs, then run this cell again."
-    ) from None
+from labutils import check, guard, hint, load_encoder, load_model, progress, quiz, record, show, start
 
 # %% [markdown]
 # Here the lab looks at the machine it runs on.
@@ -61,8 +57,7 @@ from collections import Counter
 from statistics import fmean as mean
 
 from labutils import evaluation
-from labutils.course import load_dialogues, load_translations
-from labutils.course import BLUE, GREEN, GREY, ORANGE, VERMILION, new_figure, show_table
+from labutils.course import BLUE, GREEN, GREY, ORANGE, VERMILION, load_dialogues, load_translations, new_figure, show_table
 
 dialogues, translations = load_dialogues(), load_translations()
 test = dialogues["test"]
