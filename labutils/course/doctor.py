@@ -6,11 +6,13 @@ import json
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from labutils import content
-from labutils.course import assets
+from labutils.course import assets, kernel, packages
 from labutils.machine import limits, settings
 
+OLDEST, NEWEST = (3, 11), (3, 13)
 DISK_NEEDED = limits.GB  # for outputs and results, once everything is installed
 
 
@@ -39,17 +41,18 @@ def gflops(seconds: float = 0.4, n: int = 1024) -> float:
 
 
 def environment() -> list[Finding]:
-    """Python, kernel, cores, memory, disk, GPU and models, each with what to do where something is wrong."""
+    """Python, kernels, cores, memory, disk, GPU and models, each with what to do where something is wrong."""
     version = ".".join(map(str, sys.version_info[:3]))
-    python_ok = (3, 10) <= sys.version_info[:2] <= (3, 13)
+    python_ok = OLDEST <= sys.version_info[:2] <= NEWEST
     limit, available = limits.memory_limit(), limits.memory_available()
     free = limits.disk_free(settings.home())
     wrong = settings.wrong_kernel()
     findings = [
-        Finding("Python", f"{version} at {sys.executable}", python_ok, "Use Python 3.10 to 3.13."),
+        Finding("Python", f"{version} at {sys.executable}", python_ok, "Use Python {}.{} to {}.{}.".format(*OLDEST, *NEWEST)),
         Finding(
             "Kernel", settings.KERNEL if wrong is None else "not registered for this Python", wrong is None, "Run `labs setup`."
         ),
+        _kernel_elsewhere(),
         Finding("Cores", str(limits.cores())),
         Finding(
             "Memory limit",
@@ -69,6 +72,35 @@ def environment() -> list[Finding]:
     for model in assets.manifest():
         problem = assets.complaint(model, deep=True)
         findings.append(Finding(model.id, "verified" if problem is None else problem, problem is None, "Run `labs fetch`."))
+    return findings
+
+
+def _kernel_elsewhere() -> Finding:
+    """Whether programs outside this environment find its kernel: another JupyterLab, VS Code, papermill."""
+    python = kernel.python_of(kernel.user_folder())
+    if kernel.is_ours(python):
+        return Finding("Kernel elsewhere", "registered for you")
+    if python is None or not python.exists():
+        return Finding("Kernel elsewhere", "not registered: `labs kernel --user` shows it to VS Code and other JupyterLabs")
+    return Finding("Kernel elsewhere", f"that of {python}: `labs kernel --user` puts this one in its place")
+
+
+def installed(folder: Path) -> list[Finding]:
+    """The packages that the labs compute with: version, origin, and whether the lock's version or a file of a person is found.
+
+    Args:
+        folder: where the notebooks lie; its files come first when a notebook imports.
+    """
+    findings = []
+    for package in map(packages.look_up, packages.KEY):
+        if package.problem:
+            findings.append(Finding(package.name, f"{package.version or 'missing'} at {package.folder}", False, package.problem))
+            continue
+        same = package.locked is None or str(package.version).split("+")[0] == package.locked
+        note = "" if same else f" (tested with {package.locked})"
+        findings.append(Finding(package.name, f"{package.version}{note} at {package.folder}", True if same else None))
+    if hidden := packages.hidden_by_files(folder):
+        findings.append(Finding("Notebook folder", str(folder), False, hidden))
     return findings
 
 

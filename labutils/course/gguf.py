@@ -5,13 +5,19 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from labutils.course.loading import prepare_transformers
+
 
 def convert_gguf(folder: Path, name: str) -> None:
     """Turn a 4-bit GGUF file in `folder` into float32 safetensors and tokenizer files beside it, and remove it.
 
     Each block of 32 weights w is stored as w = d * q + m, q in 0..15 (GGML's Q4_1); float32 holds the products exactly enough
     that every machine gets the same bits. Loading then takes about 2 s where the GGUF takes about 20.
+
+    Raises:
+        LabError: Python runs without docstrings.
     """
+    prepare_transformers()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

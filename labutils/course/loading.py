@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from labutils.course import assets
-from labutils.errors import AssetError
+from labutils.errors import AssetError, LabError, NotEnoughMemory
 from labutils.machine import settings
+from labutils.machine.disk import error_number
 from labutils.machine.memory_guard import guard
 
 
@@ -17,6 +22,11 @@ def _own_model(name: str) -> tuple[str, bool]:
     """LABS_MODEL as (what from_pretrained takes, whether it is a local folder)."""
     folder = Path(name).expanduser()
     if folder.is_dir():
+        if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
+            raise AssetError(
+                f"LABS_MODEL={name}: the folder holds an adapter without its base model; give one that holds the merged model "
+                "(`merge_and_unload`, then save_pretrained)."
+            )
         if not (folder / "config.json").exists():
             raise AssetError(f"LABS_MODEL={name}: the folder has no config.json, so it is not a saved transformers model.")
         return str(folder), True
@@ -27,6 +37,51 @@ def _own_model(name: str) -> tuple[str, bool]:
     return name, False
 
 
+@contextmanager
+def _reading(part: str, source: str, own: str | None, local: bool) -> Iterator[None]:
+    """Name the part of a model that cannot be read, and the fix.
+
+    Args:
+        part: "configuration", "tokenizer" or "weights".
+        source: what from_pretrained takes.
+        own: LABS_MODEL, where it names the model.
+        local: whether `source` is a folder.
+    """
+    try:
+        yield
+    except (LabError, MemoryError):
+        raise
+    except Exception as error:  # whatever a damaged file provokes: the tokenizers library raises bare Exceptions
+        if error_number(error) == errno.ENOMEM:
+            raise NotEnoughMemory("Loading the model takes more memory than is free here: shut down other kernels.") from error
+        what = type(error).__name__
+        if not own:
+            raise AssetError(f"The {part} of the model in {source} cannot be read ({what}): run `labs fetch --deep`.") from error
+        if "trust_remote_code" in str(error):
+            reason = "it asks to run Python code of its own, which the labs never do"
+        elif not local:
+            reason = f"not a local folder, and the hub did not deliver it ({what})"
+        elif part == "tokenizer":
+            reason = f"the folder has no tokenizer that transformers can load ({what}); save one there with save_pretrained"
+        else:
+            reason = f"the folder's {part} cannot be loaded by transformers ({what})"
+        raise AssetError(f"LABS_MODEL={own}: {reason}; unset LABS_MODEL to use the course's model.") from error
+
+
+def prepare_transformers() -> None:
+    """Silence what is not for learners.
+
+    Raises:
+        LabError: Python runs without docstrings, from which transformers builds its classes.
+    """
+    if sys.flags.optimize > 1:
+        raise LabError("Python runs without docstrings here, and transformers needs them: unset PYTHONOPTIMIZE.")
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+
 def load_model(dtype: Any = None) -> tuple[Any, Any]:
     """The course's language model and its tokenizer, or those that LABS_MODEL names.
 
@@ -34,43 +89,30 @@ def load_model(dtype: Any = None) -> tuple[Any, Any]:
         dtype: a torch dtype; float32 by default, on which the labs' equalities are stated.
 
     Returns:
-        (model, tokenizer): the model in eval mode on `runtime.device()`. An encoder-decoder is loaded as one
+        (model, tokenizer): the model in eval mode on `settings.device()`. An encoder-decoder is loaded as one
         (`model.config.is_encoder_decoder` is True).
 
     Raises:
-        AssetError: the default model is missing, truncated or altered, or LABS_MODEL cannot be loaded.
+        AssetError: the default model is missing, truncated or altered, or LABS_MODEL cannot be loaded. A model that brings
+            Python code of its own is never run.
         NotEnoughMemory: the float32 weights do not fit.
     """
+    prepare_transformers()
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    if own := os.environ.get("LABS_MODEL"):
-        source, local = _own_model(own)
-    else:
-        source, local = str(assets.require(assets.model_for("decoder"))), True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            config = AutoConfig.from_pretrained(source, local_files_only=local)
-            kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-            with guard("Loading the model", 0.7 if not own else 0.0):
-                model: Any = kind.from_pretrained(source, dtype=dtype or torch.float32, local_files_only=local)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        if not own:
-            raise AssetError(
-                f"The model in {source} cannot be read ({type(error).__name__}): run `labs fetch --deep`."
-            ) from error
-        reason = (
-            "the folder does not hold a model that transformers can load"
-            if local
-            else "not a local folder, and the hub did not deliver it"
-        )
-        raise AssetError(f"LABS_MODEL={own}: {reason}; unset LABS_MODEL to use the course's model.") from error
+    own = os.environ.get("LABS_MODEL")
+    source, local = _own_model(own) if own else (str(assets.require(assets.model_for("decoder"))), True)
+    options: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _reading("configuration", source, own, local):
+            config = AutoConfig.from_pretrained(source, **options)
+        kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        with _reading("tokenizer", source, own, local):
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        with guard("Loading the model", 0.7 if not own else 0.0), _reading("weights", source, own, local):
+            model: Any = kind.from_pretrained(source, dtype=dtype or torch.float32, **options)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "right" if config.is_encoder_decoder else "left"
@@ -78,16 +120,17 @@ def load_model(dtype: Any = None) -> tuple[Any, Any]:
 
 
 def load_encoder() -> tuple[Any, Any]:
-    """The course's sentence encoder (all-MiniLM-L6-v2, 384 numbers a sentence) and its tokenizer, in eval mode.
+    """The course's sentence encoder (all-MiniLM-L6-v2, 384 numbers per sentence) and its tokenizer, in eval mode.
 
     Raises:
         AssetError: it is missing, truncated or altered.
     """
+    prepare_transformers()
     from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    folder = assets.require(assets.model_for("encoder"))
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return AutoModel.from_pretrained(folder, local_files_only=True).to(settings.device()).eval(), tokenizer
+    folder = str(assets.require(assets.model_for("encoder")))
+    with _reading("tokenizer", folder, None, True):
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    with _reading("weights", folder, None, True):
+        model = AutoModel.from_pretrained(folder, local_files_only=True)
+    return model.to(settings.device()).eval(), tokenizer

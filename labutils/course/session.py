@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from labutils.course import results
+from labutils.course.packages import hidden_by_files
 from labutils.machine import limits, memory_guard, settings
 
 T = TypeVar("T")
@@ -50,6 +52,8 @@ def start(name: str, seed: int = 0) -> Lab:
         os.environ.setdefault(variable, value)
     if complaint := settings.wrong_kernel():
         print(complaint)
+    if hidden := hidden_by_files(Path.cwd()):
+        print(hidden)
     import torch
 
     threads = limits.cores()

@@ -81,5 +81,5 @@ def wrong_kernel() -> str | None:
         return None
     return (
         f"This notebook runs on {sys.executable}, not on the course's kernel: choose Kernel > Change Kernel > LLM Labs, "
-        f"or run `make lab` once if that name is missing."
+        f"or run `labs kernel --user` in the course's environment if that name is missing."
     )

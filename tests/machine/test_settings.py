@@ -124,7 +124,7 @@ def test_a_missing_kernel_is_one_sentence_with_the_fix(monkeypatch: pytest.Monke
 
 def test_the_kernel_of_another_python_is_one_sentence_with_the_fix(kernel, tmp_path: Path, says) -> None:
     kernel(tmp_path / "other" / "bin" / "python")
-    says(settings.wrong_kernel(), sys.executable, "Change Kernel", "make lab")
+    says(settings.wrong_kernel(), sys.executable, "Change Kernel", "labs kernel --user")
 
 
 def test_our_own_kernel_is_no_complaint(kernel) -> None:

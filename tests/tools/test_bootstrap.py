@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +19,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from paths import ROOT
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 SOURCE = ROOT / "tools" / "bootstrap.py"
 
@@ -48,12 +44,23 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return module
 
 
+def run_with(bootstrap, monkeypatch: pytest.MonkeyPatch, answer: Callable[[list[str]], tuple[int, str]]) -> list[list[str]]:
+    """Let `answer` give status and stderr of every command; the commands that were run."""
+    ran: list[list[str]] = []
+
+    def execute(arguments: tuple, show: bool = True) -> tuple[int, str]:
+        ran.append([str(word) for word in arguments])
+        return answer(ran[-1])
+
+    monkeypatch.setattr(bootstrap, "execute", execute)
+    monkeypatch.setattr(subprocess, "call", lambda arguments, **options: execute(arguments)[0])
+    return ran
+
+
 @pytest.fixture
 def commands(bootstrap, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The commands that were run; each of them succeeds."""
-    ran: list[list[str]] = []
-    monkeypatch.setattr(subprocess, "call", lambda command, **options: ran.append([str(word) for word in command]) or 0)
-    return ran
+    return run_with(bootstrap, monkeypatch, lambda command: (0, ""))
 
 
 @pytest.fixture
@@ -87,20 +94,22 @@ def test_an_old_python_can_read_the_script() -> None:
     assert not any(isinstance(node, (ast.NamedExpr, ast.Match)) for node in ast.walk(tree))
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert (names | modules) <= set(sys.stdlib_module_names) and names
+    # The one module of labutils that it imports, late, needs the standard library alone: tests/machine/test_pip_tool.py.
+    assert (names | modules) - {"labutils.machine.pip_tool"} <= set(sys.stdlib_module_names) and names
+    assert not any("labutils" in str(getattr(node, "module", "")) for node in tree.body)
     assert not modules & {"__future__"}
 
 
-@pytest.mark.parametrize("version", [(3, 6, 9), (3, 9, 18), (3, 14, 0), (4, 0, 0)])
+@pytest.mark.parametrize("version", [(3, 6, 9), (3, 9, 18), (3, 10, 13), (3, 14, 0), (4, 0, 0)])
 def test_a_python_that_the_lock_does_not_cover_is_one_sentence(set_up, commands, version, monkeypatch, says) -> None:
     monkeypatch.setattr(sys, "version_info", version)
     stopped = set_up()
     monkeypatch.undo()
-    says(stopped, "Python {}.{} is not supported".format(*version), "3.10", "3.13")
+    says(stopped, "Python {}.{} is not supported".format(*version), "3.11", "3.13")
     assert commands == []
 
 
-@pytest.mark.parametrize("version", [(3, 10, 0), (3, 11, 7), (3, 12, 1), (3, 13, 9)])
+@pytest.mark.parametrize("version", [(3, 11, 0), (3, 11, 7), (3, 12, 1), (3, 13, 9)])
 def test_a_python_that_the_lock_covers_is_taken(bootstrap, version, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", version)
     bootstrap.check_python()
@@ -178,25 +187,49 @@ def test_too_small_a_disk_is_one_sentence_before_anything_is_done(set_up, comman
     assert not bootstrap.VENV.exists()
 
 
-def test_a_failing_pip_is_one_sentence_and_the_next_run_tries_again(set_up, bootstrap, monkeypatch, says) -> None:
-    monkeypatch.setattr(subprocess, "call", lambda command, **options: int("pip" in command))
-    says(set_up(), "set-up: ", "could not be installed", "network", "again")
+FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n"
+UNREACHABLE = "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(refused)': /torch/\n"
+ABSENT = "ERROR: No matching distribution found for torch==2.13.0+cpu\n"
+
+
+@pytest.mark.parametrize(("stderr", "words"), [(FULL, ["disk is full", "free"]), (UNREACHABLE, ["reached", "network"])])
+def test_a_failing_pip_is_one_sentence_and_the_next_run_tries_again(set_up, bootstrap, stderr, words, monkeypatch, says) -> None:
+    run_with(bootstrap, monkeypatch, lambda command: (int("requirements.lock" in command), stderr))
+    says(set_up(), "set-up: ", "could not be installed", "again", *words)
     assert not bootstrap.STAMP.exists()
-    ran: list[list[str]] = []
-    monkeypatch.setattr(subprocess, "call", lambda command, **options: ran.append([str(word) for word in command]) or 0)
+    ran = run_with(bootstrap, monkeypatch, lambda command: (0, ""))
     assert set_up() is None
     assert installs(ran) and bootstrap.STAMP.exists()
 
 
 def test_a_pip_that_fails_on_the_last_step_leaves_no_stamp(set_up, bootstrap, monkeypatch, says) -> None:
-    monkeypatch.setattr(subprocess, "call", lambda command, **options: int("--editable" in command))
+    run_with(bootstrap, monkeypatch, lambda command: (int("--editable" in command), ""))
     says(set_up(), "could not be installed")
     assert not bootstrap.STAMP.exists()
 
 
 def test_a_failing_fetch_is_one_sentence(set_up, bootstrap, monkeypatch, says) -> None:
-    monkeypatch.setattr(subprocess, "call", lambda command, **options: int("labutils.cli" in command))
+    run_with(bootstrap, monkeypatch, lambda command: (int("labutils.cli" in command), ""))
     says(set_up(), "set-up: ", "models", "again")
+
+
+def test_a_user_mode_in_pips_configuration_does_not_reach_the_environment(bootstrap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_USER", "1")
+    status, stderr = bootstrap.execute((sys.executable, "-c", "import os, sys; sys.exit(os.environ['PIP_USER'])"), show=False)
+    assert (status, stderr.strip()) == (1, "0")
+
+
+@pytest.mark.parametrize("show", [True, False])
+def test_what_a_command_writes_on_stderr_is_returned_and_shown_on_request(bootstrap, show: bool, capsys) -> None:
+    code = "import sys; print('one', file=sys.stderr); print('two', file=sys.stderr); sys.exit(3)"
+    assert bootstrap.execute((sys.executable, "-c", code), show=show) == (3, "one\ntwo\n")
+    assert capsys.readouterr().err == ("one\ntwo\n" if show else "")
+
+
+def test_a_read_only_checkout_is_one_sentence_with_two_ways_out(set_up, commands, bootstrap, monkeypatch, says) -> None:
+    monkeypatch.setattr(bootstrap.os, "access", lambda path, mode: False)
+    says(set_up(), "set-up: ", bootstrap.ROOT, "cannot be written", "copy", "labs start")
+    assert commands == []
 
 
 def test_a_python_without_venv_is_one_sentence(set_up, commands, bootstrap, monkeypatch, says) -> None:
@@ -209,10 +242,10 @@ def test_a_python_without_venv_is_one_sentence(set_up, commands, bootstrap, monk
 
 
 def test_an_interrupt_is_one_sentence(set_up, bootstrap, monkeypatch: pytest.MonkeyPatch, says) -> None:
-    def interrupt(*arguments: object, **options: object) -> int:
+    def interrupt(command: list[str]) -> tuple[int, str]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(subprocess, "call", interrupt)
+    run_with(bootstrap, monkeypatch, interrupt)
     says(set_up(), "set-up: stopped", "again")
     assert not bootstrap.STAMP.exists()
 
@@ -220,16 +253,32 @@ def test_an_interrupt_is_one_sentence(set_up, bootstrap, monkeypatch: pytest.Mon
 def test_the_cpu_wheel_comes_from_where_pip_looks_or_from_pytorchs_index(bootstrap, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     for found in (True, False):
-        ran: list[list[str]] = []
-
-        def call(command, ran=ran, found=found, **options) -> int:
-            ran.append([str(word) for word in command])
-            return 0 if found or bootstrap.TORCH_CPU_INDEX in ran[-1] else 1
-
-        monkeypatch.setattr(subprocess, "call", call)
+        ran = run_with(
+            bootstrap,
+            monkeypatch,
+            lambda command, found=found: (0, "") if found or bootstrap.TORCH_CPU_INDEX in command else (1, ABSENT),
+        )
         bootstrap.install_torch("cpu")
         assert all(f"torch=={bootstrap.locked_torch()}+cpu" in command for command in ran)
         assert [bootstrap.TORCH_CPU_INDEX in command for command in ran] == ([False] if found else [False, True])
+
+
+@pytest.mark.parametrize("stderr", [UNREACHABLE + ABSENT, ABSENT])
+def test_without_pytorchs_index_one_sentence_names_it_and_both_ways_out(
+    set_up, bootstrap, stderr, monkeypatch, says, capfd
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    run_with(bootstrap, monkeypatch, lambda command: (int(any("torch==" in word for word in command)), stderr))
+    says(set_up("--torch", "cpu"), bootstrap.TORCH_CPU_INDEX, "PIP_EXTRA_INDEX_URL", "pip.conf", "TORCH=cuda", "3.8 GB", "9 GB")
+    assert capfd.readouterr().err == ""  # none of pip's retries
+
+
+def test_a_full_disk_is_not_put_down_to_pytorchs_index(set_up, bootstrap, monkeypatch: pytest.MonkeyPatch, says) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    ran = run_with(bootstrap, monkeypatch, lambda command: (int(any("torch==" in word for word in command)), FULL))
+    stopped = set_up("--torch", "cpu")
+    says(stopped, "disk is full", "again")
+    assert bootstrap.TORCH_CPU_INDEX not in stopped and len(installs(ran)) == 1
 
 
 # --- the lock -------------------------------------------------------------------------------------------------------
@@ -250,6 +299,7 @@ def test_every_line_of_a_lock_is_a_pin_without_cuda(name: str) -> None:
 def test_the_lock_has_every_direct_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = {canonicalize_name(Requirement(line).name) for line in locked("requirements.lock")}
-    direct = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    direct = {canonicalize_name(Requirement(line).name) for line in wanted}
     assert len(direct) > 20
     assert direct - names == set()

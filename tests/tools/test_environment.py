@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import re
-import sys
+import tomllib
 
 import pytest
 import yaml
@@ -16,14 +16,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from paths import ROOT
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+import labutils
+from labutils.course import doctor
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 NINE = ("jupyterlab", "torch", "transformers", "datasets", "peft", "evaluate", "matplotlib", "ipywidgets", "nbval")
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = {
     "linux": {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"},
     "darwin": {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "platform_machine": "arm64"},
@@ -83,6 +81,11 @@ def project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
+def installed_by_set_up(project: dict) -> list[str]:
+    """What `make setup` installs: what labutils needs, and what its tests need."""
+    return [*project["dependencies"], *project["optional-dependencies"]["test"]]
+
+
 @pytest.fixture(scope="module")
 def bootstrap():
     spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "tools" / "bootstrap.py")
@@ -111,6 +114,7 @@ def test_conda_environment_has_its_name_channel_and_tools(conda: dict, conda_pyt
     assert conda["channels"] == ["conda-forge", "nodefaults"]
     assert {"pip", "make"} <= {entry for entry in conda["dependencies"] if isinstance(entry, str)}
     assert conda_python in PYTHONS
+    assert conda["variables"] == {"PYTHONNOUSERSITE": "1"}
 
 
 def test_conda_environment_takes_the_cpu_wheels_the_lock_and_labutils(conda_pip: list[str], bootstrap) -> None:
@@ -126,7 +130,7 @@ def test_conda_pins_are_the_locks(conda_pip: list[str], conda_python: str, platf
 
 
 def test_the_nine_packages_are_direct_dependencies_and_in_the_conda_environment(project: dict, conda_pip: list[str]) -> None:
-    direct = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    direct = {canonicalize_name(Requirement(line).name) for line in installed_by_set_up(project)}
     listed = {canonicalize_name(Requirement(line).name) for line in conda_pip if not line.startswith("-")}
     assert set(NINE) <= direct
     assert set(NINE) <= listed
@@ -135,7 +139,7 @@ def test_the_nine_packages_are_direct_dependencies_and_in_the_conda_environment(
 @every_target
 def test_every_direct_dependency_is_locked_once_and_as_asked(project: dict, target: dict[str, str]) -> None:
     versions = locked("requirements.lock", target)
-    for requirement in map(Requirement, project["dependencies"]):
+    for requirement in map(Requirement, installed_by_set_up(project)):
         if applies(requirement, target):
             name = canonicalize_name(requirement.name)
             assert name in versions, f"requirements.lock lacks {name} for {name_of(target)}"
@@ -179,6 +183,24 @@ def test_bootstrap_and_pyproject_support_the_same_pythons(project: dict, bootstr
     assert (oldest, newest) == (PYTHONS[0], PYTHONS[-1])
     supported = SpecifierSet(project["requires-python"])
     assert [f"3.{minor}" for minor in range(40) if f"3.{minor}.5" in supported] == list(PYTHONS)
+
+
+def test_the_doctor_and_bootstrap_support_the_same_pythons(bootstrap) -> None:
+    assert (doctor.OLDEST, doctor.NEWEST) == (bootstrap.OLDEST, bootstrap.NEWEST)
+
+
+def test_the_version_stands_in_one_place(project: dict) -> None:
+    assert project["dynamic"] == ["version"] and "version" not in project
+    everything = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert everything["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "labutils.__version__"}
+    assert str(Version(labutils.__version__)) == labutils.__version__
+
+
+def test_the_tests_tools_are_no_dependencies_of_the_course(project: dict) -> None:
+    runtime = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    assert runtime & {"jupytext", "nbclient", "nbformat", "nbval", "pytest", "pytest-xdist"} == set()
+    (torch,) = [Requirement(line) for line in project["dependencies"] if line.startswith("torch")]
+    assert not any(specifier.operator == "==" for specifier in torch.specifier)
 
 
 def test_bootstrap_reads_the_locked_torch(bootstrap) -> None:
