@@ -22,7 +22,7 @@ import torch
 
 from labutils import load_model
 from labutils.course.corpora import load_dialogues
-from labutils.evaluation import intervals
+from labutils.evaluation import comparisons, intervals
 from labutils.machine import limits, settings
 from labutils.prompting.prompts import SUMMARY, few_shot_prompt
 from labutils.tuning import LEARNING_RATES, Recipe, build_examples, plan_training, prepare, train
@@ -102,7 +102,7 @@ def main() -> None:
         print(f"{name:38}{cells}" + (f"{words[name]:5.1f}" if name in words else ""))
     last, gains = "LoRA, one pass", {}
     for name in filter(lambda name: name.startswith("zero-shot"), scores):
-        verdict = intervals.compare(scores[last]["ROUGE-1"], scores[name]["ROUGE-1"], (last, name))
+        verdict = comparisons.compare(scores[last]["ROUGE-1"], scores[name]["ROUGE-1"], (last, name))
         gains[name] = [round(x, 2) for x in (verdict.difference, verdict.low, verdict.high)]
         print(verdict)
     seconds, peak = time.perf_counter() - started, limits.gib(limits.peak_rss())

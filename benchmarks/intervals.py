@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from labutils.evaluation import intervals
+from labutils.evaluation import comparisons, intervals
 
 
 def best_of(function: Callable[[], Any], runs: int) -> float:
@@ -41,10 +41,10 @@ def main() -> None:
     n = options.resamples
     functions: dict[str, Callable[[], Any]] = {
         "bootstrap_interval": lambda: intervals.bootstrap_interval(a, n),
-        "paired_bootstrap": lambda: intervals.paired_bootstrap(a, b, n),
-        "approximate_randomization": lambda: intervals.approximate_randomization(a, b, n),
-        "compare": lambda: intervals.compare(a, b, resamples=n),
-        "wrong_winner_rate (size 10)": lambda: intervals.wrong_winner_rate(a, b, 10, n),
+        "paired_bootstrap": lambda: comparisons.paired_bootstrap(a, b, n),
+        "approximate_randomization": lambda: comparisons.approximate_randomization(a, b, n),
+        "compare": lambda: comparisons.compare(a, b, resamples=n),
+        "wrong_winner_rate (size 10)": lambda: comparisons.wrong_winner_rate(a, b, 10, n),
     }
     print(f"{n:,} draws of {options.examples:,} examples, best of {options.runs}")
     for name, function in functions.items():

@@ -19,7 +19,7 @@ import torch
 
 from labutils.course.corpora import load_prose
 from labutils.course.loading import load_model
-from labutils.evaluation.intervals import paired_bootstrap
+from labutils.evaluation.comparisons import paired_bootstrap
 from labutils.machine import limits
 from labutils.machine.footprint import tensor_bytes
 from labutils.quantization.linear4bit import dynamic_int8, quantize_model

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from labutils import load_model
 from labutils.course.corpora import load_reviews
-from labutils.prompting.likelihoods import generate_texts, label_log_likelihoods, predict
+from labutils.prompting.likelihoods import generate_texts, label_log_likelihoods, most_likely_labels
 from labutils.prompting.prompts import SENTIMENT, Prompt, draw_shots, few_shot_prompt
 
 
@@ -96,7 +96,7 @@ def main(
         prompts = [few_shot_prompt(SENTIMENT, draw_shots(pool, count, seed), row) for row in test]
         theirs, slow, many = timed(model, lambda p=prompts: plain_scores(model, tokenizer, p, labels))
         ours, fast, few = timed(model, lambda p=prompts: label_log_likelihoods(model, tokenizer, p, labels))
-        same = predict(ours, labels) == predict(theirs, labels)
+        same = most_likely_labels(ours, labels) == most_likely_labels(theirs, labels)
         gap = float((ours - theirs).abs().max())
         table.add_row(
             "score",

@@ -239,14 +239,15 @@ print(len(mixed) + 2, "texts: the same ids as the library, and every text comes 
 
 # %%
 from labutils.course import BLUE, ORANGE, new_figure, show_table
+from labutils.transformer import BPETokenizer, token_costs, train_bpe
 
-ours = bpe.BytePairs(bpe.train(prose, 1_600))
+ours = BPETokenizer(train_bpe(prose, 1_600))
 three = {"ours": ours, "BPE (decoder)": tokenizer, "WordPiece (encoder)": encoder_tokenizer}
 texts = {}
 for row in mixed:
     texts.setdefault(row["kind"], []).append(row["text"])
 texts["french, said in english"] = [row["english"] for row in mixed if row["kind"] == "french"]
-costs = {kind: bpe.compare(lines, three) for kind, lines in texts.items()}
+costs = {kind: token_costs(lines, three) for kind, lines in texts.items()}
 rows = [(kind, *(round(cost.tokens_per_word, 2) for cost in row)) for kind, row in costs.items()]
 show_table(("kind", *three), rows, "Tokens per word (words cut at blanks)")
 for fr, en in zip(costs["french"], costs["french, said in english"], strict=True):
@@ -850,11 +851,11 @@ assert not maps.triu(1).any() and encoder_maps.triu(1).any()
 # encoder, open on a head that looks one token *ahead*, which no decoder can do.
 
 # %% tags=["device"]
-from labutils.transformer.head_explorer import head_explorer
+from labutils.transformer import explore_heads
 
-head_explorer(maps, [tokenizer.decode([i]) for i in inputs.input_ids[0]], layer=16, head=0)
+explore_heads(maps, [tokenizer.decode([i]) for i in inputs.input_ids[0]], layer=16, head=0)
 words = encoder_tokenizer.convert_ids_to_tokens(encoder_ids)
-head_explorer(encoder_maps, words, layer=1, head=8, token=4)
+explore_heads(encoder_maps, words, layer=1, head=8, token=4)
 assert encoder_maps[1, 8].diagonal(1).mean() > 0.5
 
 # %% [markdown]
@@ -1124,11 +1125,11 @@ assert similar[0] > similar[1] + 0.3 and not encoder.can_generate()
 # word for two digits, so it cannot just count places. Its decoder begins from a start token alone and stops at an end token.
 
 # %% tags=["device"]
-from labutils.transformer import seq2seq
+from labutils.transformer import build_translator, train_translator, translation_datasets
 
-train_pairs, test_pairs = seq2seq.datasets()
-translator = seq2seq.build("transformer")
-losses = seq2seq.train(translator, train_pairs, lab.size(smoke=5, small=600, standard=800))
+train_pairs, test_pairs = translation_datasets()
+translator = build_translator("transformer")
+losses = train_translator(translator, train_pairs, lab.size(smoke=5, small=600, standard=800))
 print(f"{len(losses)} steps, loss {losses[0]:.2f} -> {losses[-1]:.2f}")
 assert losses[-1] < losses[0]
 
@@ -1138,7 +1139,9 @@ assert losses[-1] < losses[0]
 # when it writes the 2 of 24, and which for the 4?
 
 # %% tags=["device"]
-cross = seq2seq.cross_attention(translator, seq2seq.pair_of([24, 19, 73]).source)
+from labutils.transformer import cross_attention, translation_pair
+
+cross = cross_attention(translator, translation_pair([24, 19, 73]).source)
 assert torch.allclose(cross.weights.sum(-1), torch.ones(len(cross.target)), atol=1e-4)
 figure, axes = new_figure("Each written token takes its own context from the source", height=3.6)
 _ = axes.imshow(cross.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -1160,15 +1163,17 @@ show(
 # **Predict** the share of exact translations for one number, and for six in a row.
 
 # %% tags=["device"]
+from labutils.transformer import exact_match, trainable_parameters
+
 rivals = {"transformer": translator}
 for kind in ("gru", "gru+attention"):
-    rivals[kind] = seq2seq.build(kind)
-    _ = seq2seq.train(rivals[kind], train_pairs, len(losses))
+    rivals[kind] = build_translator(kind)
+    _ = train_translator(rivals[kind], train_pairs, len(losses))
 shares, lengths = {}, range(1, 7)
 for kind, network in rivals.items():
-    scores = seq2seq.exact_match(network, test_pairs)
+    scores = exact_match(network, test_pairs)
     shares[kind] = [round(scores[n].right / scores[n].total, 3) for n in lengths]
-rows = [(kind, seq2seq.parameters(rivals[kind]), *share) for kind, share in shares.items()]
+rows = [(kind, trainable_parameters(rivals[kind]), *share) for kind, share in shares.items()]
 show_table(("model", "parameters", *map(str, lengths)), rows, "Share of exact translations by length")
 record("exact translations by length", shares)
 worst_with = min(shares["transformer"][-1], shares["gru+attention"][-1])
@@ -1207,7 +1212,7 @@ quiz("1.c")
 from labutils.transformer import train_gpt
 
 steps = lab.size(smoke=4, small=200)
-training = train_gpt(prose, steps=steps, every=max(1, steps // 4), device=lab.device)
+training = train_gpt(prose, steps=steps, eval_interval=max(1, steps // 4), device=lab.device)
 rows = [(point.step, round(point.train, 2), round(point.validation, 2)) for point in training.curve]
 show_table(("step", "training text", "unseen text"), rows, "Bits per byte")
 print(f"counting: unigram {training.unigram:.2f}, bigram {training.bigram:.2f}")

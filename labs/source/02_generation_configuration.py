@@ -870,10 +870,10 @@ print("the same survivors and the same probabilities at each of", len(out.scores
 # Try: temperature 2 with top-p 1, then bring top-p down to 0.8. Then temperature 0.3. When does top-p stop mattering?
 
 # %% tags=["device"]
-from labutils.transformer.microscope import Settings, look, microscope, view_html
+from labutils.transformer import SamplingSettings, decoding_view, explore_decoding
 
 dessert_ids = tokenizer("cake, cake, banana", return_tensors="pt").input_ids[0]
-microscope(unsure, names, dessert_ids, Settings(temperature=1.0, top_p=0.9))
+explore_decoding(unsure, names, dessert_ids, SamplingSettings(temperature=1.0, top_p=0.9))
 
 # %% [markdown]
 # The same, at three settings, for a page without a kernel:
@@ -881,15 +881,19 @@ microscope(unsure, names, dessert_ids, Settings(temperature=1.0, top_p=0.9))
 # %% tags=["device"]
 from IPython.display import HTML, display
 
-for setting in (Settings(), Settings(temperature=0.5), Settings(temperature=2.0, top_p=0.8)):
+for setting in (
+    SamplingSettings(),
+    SamplingSettings(temperature=0.5),
+    SamplingSettings(temperature=2.0, top_p=0.8),
+):
     title = f"<h4>temperature {setting.temperature}, top-p {setting.top_p}</h4>"
-    display(HTML(title + view_html(look(unsure, names, dessert_ids, setting, rows=6))))
+    display(HTML(title + decoding_view(unsure, names, dessert_ids, setting, rows=6).html))
 
 # %% [markdown]
 # The microscope is only a view of the functions above. One look from code, with a check of its numbers:
 
 # %%
-view = look(unsure, names, dessert_ids, Settings(temperature=0.7, top_k=5))
+view = decoding_view(unsure, names, dessert_ids, SamplingSettings(temperature=0.7, top_k=5))
 print(
     "tokens left:",
     view.kept,

@@ -149,7 +149,7 @@ def written_label(drawn, rows):
 # **Predict** both.
 
 # %% tags=["device"]
-some = test[: lab.size(smoke=4, small=20, gpu=84)]
+some = test[: lab.size(smoke=2, small=20, gpu=84)]
 named, hit = {}, {}
 for k in (0, 1, 4):
     labels = written_label(eight[:k], some)
@@ -226,7 +226,7 @@ def likelihoods(drawn, rows, style="bare"):
 
 def right(scores, rows):
     """Whether the likeliest label is the right one, for each row."""
-    return [label == row["label"] for label, row in zip(prompting.predict(scores, task.labels), rows, strict=True)]
+    return [label == row["label"] for label, row in zip(prompting.most_likely_labels(scores, task.labels), rows, strict=True)]
 
 
 # %% [markdown]
@@ -236,7 +236,7 @@ def right(scores, rows):
 zero_scores = likelihoods([], some)
 scored = {"written": hit["shots: 0"], "scored": right(zero_scores, some)}
 show_table(evaluation.ACCURACY_HEADER, evaluation.accuracy_rows(scored), "Without a shot")
-called = prompting.predict(zero_scores, task.labels)
+called = prompting.most_likely_labels(zero_scores, task.labels)
 print({label: called.count(label) for label in task.labels}, "chosen in", len(some))
 assert len(called) == len(some)
 
@@ -261,7 +261,7 @@ signs = [{"text": text} for text in ("N/A", "[MASK]", "")]
 noise = [{"text": " ".join(random.Random(n).sample(words, 25))} for n in range(lab.size(smoke=2, small=4))]
 table = []
 for seed in (0, 1):
-    for drawn in prompting.orders(prompting.draw_shots(pool, 2, seed), 2):
+    for drawn in prompting.shot_orders(prompting.draw_shots(pool, 2, seed), 2):
         positive = likelihoods(drawn, signs + noise).softmax(-1)[:, 0]  # (7,), the share of "positive"
         table.append((", ".join(row["label"] for row in drawn), float(positive[:3].mean()), float(positive[3:].mean())))
 show_table(("labels of the shots, in order", 'P(positive), "N/A" and the like', "random words"), table)
@@ -313,7 +313,7 @@ assert torch.allclose(calibrate(toy, empty), prompting.calibrated(toy, empty))
 # **Predict:** with eight shots and a handful of reviews, how many times faster is that?
 
 # %% tags=["device"]
-prompts = [prompting.few_shot_prompt(task, eight, row) for row in test[: lab.size(smoke=3, small=6, gpu=24)]]
+prompts = [prompting.few_shot_prompt(task, eight, row) for row in test[: lab.size(smoke=2, small=6, gpu=24)]]
 seconds, found = {}, {}
 for share in (False, True):
     began = time.perf_counter()
@@ -346,7 +346,7 @@ def measure(drawn, rows, style="bare"):
 
 # %% tags=["device"]
 COUNTS = (0, 1, 2, 4, 6, 8)
-rows = test[: lab.size(smoke=6, small=28, gpu=84)]
+rows = test[: lab.size(smoke=4, small=28, gpu=84)]
 seeds = range(lab.size(smoke=1, small=2, standard=3, gpu=8))
 raw, even = {}, {}
 with guard("6 The curve", need_gib=0.6):
@@ -408,7 +408,7 @@ quiz("3.b")
 # %% tags=["device"]
 other = {"positive": "negative", "negative": "positive"}
 foreign = [{"text": row["prompt"], "label": row["answer"]} for row in course.load_probes()["sentiment"]]
-part = rows[: lab.size(smoke=4, small=24, gpu=84)]
+part = rows[: lab.size(smoke=2, small=24, gpu=84)]
 sources = {"from the pool": [], "labels turned round": [], "from elsewhere": []}
 for seed in list(seeds)[:2]:
     drawn = prompting.draw_shots(pool, 4, seed)
@@ -462,10 +462,10 @@ leaked = check("3.4", leaked)
 # %%
 texts = [row["text"] for row in test]
 dirty = [*pool[:4], {"text": texts[3].upper()}, {"text": " ".join(texts[5].split()[:-3])}]
-print("pool:", leaked([row["text"] for row in pool], texts), list(prompting.leaks(pool, test)))
+print("pool:", leaked([row["text"] for row in pool], texts), list(prompting.find_leaks(pool, test)))
 print("smuggled, by words:", leaked([row["text"] for row in dirty], texts))
-print(*prompting.leaks(dirty, test), sep="\n")
-assert leaked([row["text"] for row in dirty], texts) == [4] and not list(prompting.leaks(pool, test))
+print(*prompting.find_leaks(dirty, test), sep="\n")
+assert leaked([row["text"] for row in dirty], texts) == [4] and not list(prompting.find_leaks(pool, test))
 
 # %% [markdown]
 # ## 8. Chat template or bare text
@@ -491,7 +491,7 @@ assert all(chat_said) and bare_said != chat_said
 # them suits an instruct model.
 
 # %% tags=["device"]
-part = rows[: lab.size(smoke=4, small=20, gpu=84)]
+part = rows[: lab.size(smoke=2, small=20, gpu=84)]
 styles = {"bare, 0 shots": even[0, 0][: len(part)], "bare, 4 shots": even[4, 0][: len(part)]}
 for style, k in (("chat", 0), ("chat", 4), ("turns", 4)):
     styles[f"{style}, {k} shots"] = measure(eight[:k], part, style)[1]
@@ -545,7 +545,7 @@ texts, scores = {}, {"copied turns": rouge(turns[: len(few)], few)}
 with guard("9 Summaries", need_gib=0.8):
     for name, (style, shots_of) in arms.items():
         prompts = [prompting.few_shot_prompt(prompting.SUMMARY, shots_of(row), row, style, tokenizer) for row in few]
-        texts[name] = summarize(prompts, lab.size(smoke=8, small=30))
+        texts[name] = summarize(prompts, lab.size(smoke=4, small=30))
         scores[name] = rouge(texts[name], few)
 show_table(("shots", "summary"), [(name, v[1]) for name, v in texts.items()], "The second dialogue")
 assert all(len(v) == len(few) for v in scores.values())
@@ -583,7 +583,7 @@ four_dialogues = prompting.few_shot_prompt(prompting.SUMMARY, train[:4], held_ou
 count = prompting.token_budget(tokenizer, four_dialogues, max_new_tokens=40, window=512)
 show_table(("part", "tokens"), [*count.tokens.items(), ("completion", count.completion), ("in all", count.total)])
 print(count.alarm)
-assert count.total == len(prompting.encode(tokenizer, four_dialogues)) + 40
+assert count.total == len(prompting.encode_prompt(tokenizer, four_dialogues)) + 40
 
 # %% [markdown]
 # We pretend that 512 tokens is all we may use, for the price or the speed. The alarm says what a cut would take. From which side it
@@ -705,7 +705,7 @@ def loss_at(ids, positions, count):
 
 
 # %% tags=["device"]
-half = lab.size(smoke=48, small=64)
+half = lab.size(smoke=32, small=64)
 pieces = course.load_prose()["text"][: lab.size(smoke=2, small=4, gpu=32)]
 ids = torch.tensor([tokenizer(text).input_ids[: 2 * half] for text in pieces], device=model.device)
 near, alone = torch.arange(2 * half), loss_at(ids[:, half - 1 :], torch.arange(half + 1), half)
@@ -744,19 +744,19 @@ quiz("3.a")
 # Try: turn the order round without changing a shot. Then find the leak. Then let the window run full.
 
 # %% tags=["device"]
-from labutils.prompting.composer import composer, look
+from labutils.prompting import explore_prompt, prompt_view
 
 smuggled = next(row for row in test[:8] if row["label"] == "positive")
 candidates = [*prompting.draw_shots(pool, 6, seed=3), smuggled]
 scorer = prompting.label_scorer(model, tokenizer, task)
-composer(tokenizer, task, candidates, test, scorer)
+explore_prompt(tokenizer, task, candidates, test, scorer)
 assert len(candidates) == 7
 
 # %% [markdown]
 # The composer is a view of functions that you know. From code, without a model: does it sound both alarms?
 
 # %%
-view = look(tokenizer, task, candidates, test, window=128)
+view = prompt_view(tokenizer, task, candidates, test, window=128)
 print("fits:", view.budget.fits, "- leaked shots:", [leak.shot + 1 for leak in view.leaks])
 assert not view.budget.fits and [leak.shot for leak in view.leaks] == [6]
 
@@ -831,7 +831,7 @@ assert len(tried["delimiters"]) == 2
 # none, answer: No steps provided*, bring the model to say so? And where it should?
 
 # %% tags=["device"]
-trial = principles.condition(material, lab.size(smoke=2, small=5, gpu=8))
+trial = principles.condition(material, lab.size(smoke=1, small=5, gpu=8))
 said = ask(trial)
 report(trial, said)
 assert len(tried["condition check"]) == 3
@@ -952,7 +952,7 @@ assert len(tried["spelled-out steps"]) == 3
 # along nods. So the advice: *work it out yourself first, then compare.* **Predict** how often the model says Yes.
 
 # %% tags=["device"]
-requests = principles.problems(material, lab.size(smoke=2, small=8))
+requests = principles.problems(material, lab.size(smoke=1, small=8))
 solutions = write(principles.in_chat(tokenizer, requests), 48)
 trial = principles.grading(material, solutions)
 said = ask(trial)
@@ -970,7 +970,7 @@ assert len(tried["solve before grading"]) == 3
 # *no* or *not*. To catch a model that denies everything, each list comes with an honest question too.
 
 # %% tags=["device"]
-trial = principles.false_premise(material, lab.size(smoke=2, small=6, gpu=8))
+trial = principles.false_premise(material, lab.size(smoke=1, small=6, gpu=8))
 said = ask(trial)
 report(trial, said)
 assert len(tried["false premise"]) == 2
@@ -985,7 +985,7 @@ assert len(tried["false premise"]) == 2
 # to say "I do not know it"; and shots that show how. **Predict** all three.
 
 # %% tags=["device"]
-trial = principles.made_up(material, lab.size(smoke=2, small=6, gpu=8))
+trial = principles.made_up(material, lab.size(smoke=1, small=6, gpu=8))
 said = ask(trial)
 report(trial, said)
 assert len(tried["made-up things"]) == 3
@@ -1057,7 +1057,7 @@ assert len(table) == 7
 # %% tags=["device"]
 def tokens_of(k):
     """The mean tokens of a request with k shots, over the test set."""
-    return mean(len(prompting.encode(tokenizer, prompting.few_shot_prompt(task, eight[:k], row))) for row in test)
+    return mean(len(prompting.encode_prompt(tokenizer, prompting.few_shot_prompt(task, eight[:k], row))) for row in test)
 
 
 ledger = [(0, round(tokens_of(0)), f"{middle[0].mean:.0%}", "", "")]

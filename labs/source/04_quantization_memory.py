@@ -199,10 +199,10 @@ assert rows[1][2] == 256 and math.isinf(rows[3][1]) and rows[4][1] == 0
 # only whole numbers from −127 to 127 times a **scale** that many numbers share.
 
 # %% tags=["device"]
-from labutils.quantization.number_formats import bits_explorer, look_at
+from labutils.quantization import explore_bits, store_in_each_format
 
-bits_explorer(number)
-kept = {row.format: row.value for row in look_at(257.0, largest=512.0)}
+explore_bits(number)
+kept = {row.format: row.value for row in store_in_each_format(257.0, largest=512.0)}
 assert kept["bf16"] == 256 and kept["fp16"] == kept["fp32"] == 257
 
 # %% [markdown]
@@ -1231,12 +1231,11 @@ assert not fits(plans["train all, mixed"], 80 * 2**30) and fits(
 # Now with your own sizes, and against the machine you are on. Type a number and press Enter, or choose from a list.
 
 # %% tags=["device"]
-from labutils.memory.calculator import Settings, calculator, view
+from labutils.memory import Scenario, explore_memory, memory_view
 
-calculator(Settings())
-assert (
-    view(Settings(task="train all weights")).ledger.total > view(Settings(task="LoRA")).ledger.total
-)
+explore_memory(Scenario())
+everything, adapters = (memory_view(Scenario(task=task)) for task in ("train all weights", "LoRA"))
+assert everything.ledger.total > adapters.ledger.total
 
 # %% [markdown]
 # ### Several GPUs, on paper

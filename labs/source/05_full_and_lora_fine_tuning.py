@@ -125,7 +125,7 @@ label_pair = check("5.1", label_pair)
 # A real pair, token by token, around the place where the prompt ends. Equal to the library's?
 
 # %%
-prompt_ids = prompting.encode(tokenizer, pairs[0][0])
+prompt_ids = prompting.encode_prompt(tokenizer, pairs[0][0])
 completion_ids = tokenizer(pairs[0][1], add_special_tokens=False).input_ids
 ids, labels = label_pair(prompt_ids, completion_ids, tokenizer.eos_token_id)
 edge = len(prompt_ids)
@@ -371,14 +371,15 @@ assert all(abs(a - b) < 1e-3 for a, b in zip(history.losses, by_hand, strict=Tru
 # **Predict:** how many points of ROUGE-1?
 
 # %%
-test = data["test"][: lab.size(smoke=3, small=36, gpu=78)]
-size = lab.size(smoke=4, small=20, gpu=66)
+test = data["test"][: lab.size(smoke=2, small=36, gpu=78)]
+longest = lab.size(smoke=8, small=summaries.MAX_NEW_TOKENS)  # tokens of a summary
+size = lab.size(smoke=2, small=20, gpu=66)
 forget = {name: rows.to_list()[:size] for name, rows in course.load_probes().items()}
 
 
 def measured(net):
     """What a model writes, its scores, and its answers on the three probes."""
-    texts = summaries.write_summaries(net, tokenizer, test)
+    texts = summaries.write_summaries(net, tokenizer, test, max_new_tokens=longest)
     answers = {name: probes.ask(net, tokenizer, rows)._asdict() for name, rows in forget.items()}
     return {"texts": texts, "scores": summaries.rouge_scores(texts, test), "probes": answers}
 
@@ -645,7 +646,7 @@ assert all(abs(row.residual) < 0.2 for row in peaks.values())
 # The plan comes first: how many examples at a time fit into the memory we allow ourselves, of a session of 4 GiB?
 
 # %%
-count = lab.size(smoke=4, small=80, gpu=480)
+count = lab.size(smoke=2, small=80, gpu=480)
 examples = tuning.build_examples(tokenizer, pairs[:count], window=shape.positions or None)
 held_out = data["validation"][: lab.size(smoke=2, small=6, gpu=64)]
 validation = tuning.build_examples(tokenizer, summaries.summary_pairs(tokenizer, held_out))
@@ -792,8 +793,8 @@ assert len(verdicts) == 6
 tasks = {name: course.load_probes()[name].to_list() for name in ("facts", "patterns")}
 others = [(row["prompt"], f" {row['answer']}") for rows in tasks.values() for row in rows[-12:]]
 asked = [row for rows in tasks.values() for row in rows[: min(size, 20)]]
-narrow = sentiment[: lab.size(smoke=8, small=24, gpu=84)]
-mixed = narrow + tuning.build_examples(tokenizer, others[:: lab.size(smoke=6, small=1)])
+narrow = sentiment[: lab.size(smoke=4, small=24, gpu=84)]
+mixed = narrow + tuning.build_examples(tokenizer, others[:: lab.size(smoke=12, small=1)])
 print(len(others), "examples of other tasks; none is among the questions:", end=" ")
 print(not {prompt for prompt, _ in others} & {row["prompt"] for row in asked})
 
@@ -839,7 +840,7 @@ assert lab.profile == "smoke" or (forgot.low > 0 and saved.low > 0)
 # the training reports, grey the loss on the completions alone, from the same steps.
 
 # %% tags=["device"]
-sick = examples[: lab.size(smoke=4, small=8)]
+sick = examples[: lab.size(smoke=2, small=8)]
 patient_b = clinic.patient_b(fresh(), sick)
 clinic.chart("Patient 1", patient_b)
 assert patient_b.losses[0] < patient_b.completion_losses[0]
@@ -947,7 +948,7 @@ for name in ("apart", "merged"):
     if name == "merged":
         tuned.merge_adapter()
     began = time.perf_counter()
-    summaries.write_summaries(tuned, tokenizer, some)
+    summaries.write_summaries(tuned, tokenizer, some, max_new_tokens=longest)
     seconds[name] = round(time.perf_counter() - began, 2)
 tuned.unmerge_adapter()
 print(seconds, "seconds")
@@ -966,7 +967,7 @@ from peft import LoraConfig
 tuned.add_adapter("sentiment", LoraConfig(r=8, lora_alpha=16, target_modules="all-linear"))
 tuned.set_adapter("sentiment")
 test_reviews = [row for row in reviews["test"] if row["label"] != "mixed"]
-test_reviews = test_reviews[: lab.size(smoke=4, small=24, gpu=84)]
+test_reviews = test_reviews[: lab.size(smoke=2, small=24, gpu=84)]
 choices = list(prompting.SENTIMENT.labels)
 judged = [
     {"prompt": prompt, "choices": choices, "answer": answer.strip()}
@@ -1140,7 +1141,7 @@ assert rows[1][3] < 0.6 * rows[1][2] and rows[1][2] < rows[1][1] / 4
 tuned = tuning.prepare(fresh(), tuning.Method("qlora", lora_rank=8))
 frozen = [t for name, t in tuned.state_dict().items() if "lora_" not in name]
 held = machine.GB**-1 * sum(t.nbytes for t in {t.data_ptr(): t for t in frozen}.values())
-some = narrow[: lab.size(smoke=8, small=16)]
+some = narrow[: lab.size(smoke=4, small=16)]
 history = tuning.train(tuned, some, tuning.Recipe(1e-3, batch=4))
 print(f"frozen weights: {held:.3f} GB in place of {4e-9 * shape.parameters:.3f} GB")
 print(f"{history.tokens_per_second:.0f} tokens/s, losses {[round(x, 2) for x in history.losses]}")
@@ -1161,7 +1162,7 @@ frozen = None
 # %% tags=["device"]
 losses = {0: probes.mean_loss(fresh(), validation), count: arms["lora"]["loss"]}
 recipe = plans["lora"].apply(tuning.Recipe(rates["lora"], batch=4))
-for n in [lab.size(smoke=2, small=10, gpu=30), *([120, 480] if LONGER else [])]:
+for n in [lab.size(smoke=1, small=10, gpu=30), *([120, 480] if LONGER else [])]:
     tuned = tuning.prepare(fresh(), "lora")
     tuning.train(tuned, everything[:n], recipe)
     losses[n] = probes.mean_loss(tuned, validation)

@@ -212,9 +212,9 @@ quiz("6.b")
 # Try: repeat a word of the reference until it is used up. Then shuffle the words, and watch n = 1 and n = 2.
 
 # %%
-from labutils.evaluation.ngram_explorer import explorer, look, view_html
+from labutils.evaluation import explore_ngrams, ngram_view
 
-explorer(second[0], first[0], n=1)
+explore_ngrams(second[0], first[0], n=1)
 
 # %% [markdown]
 # The same pair by its bigrams, and a candidate that repeats itself, for a page without a kernel. The explorer only shows what you
@@ -224,8 +224,8 @@ explorer(second[0], first[0], n=1)
 from IPython.display import HTML, display
 
 for text, n in ((second[0], 2), ("Friday Friday Friday, and Monday at Monday", 1)):
-    view = look(text, first[0], n)
-    display(HTML(f"<h4>n = {n}</h4>" + view_html(view)))
+    view = ngram_view(text, first[0], n)
+    display(HTML(f"<h4>n = {n}</h4>" + view.html))
     counts = overlap(evaluation.tokenize(text), evaluation.tokenize(first[0]), n)
     assert (view.matched, view.in_candidate, view.in_reference) == counts
 
@@ -667,7 +667,7 @@ def upset_rate(a, b, draws):
 upset_rate = check("6.7", upset_rate)
 
 # %% [markdown]
-# Ten examples, 2,000 times; and the same for other sizes, with `intervals.wrong_winner_rate`:
+# Ten examples, 2,000 times; and the same for other sizes, with `evaluation.wrong_winner_rate`:
 
 # %%
 dice = random.Random(6)
@@ -821,8 +821,9 @@ assert rouge_1 == bleu == 0.0 and mended == 1.0
 # %% [markdown]
 # ## 11. In daily work
 #
-# You now know what is inside. At work, take the reference programs. The `evaluate` library gives both one face; the course ships
-# the two modules, so nothing is downloaded.
+# You now know what is inside. At work, take the reference programs. The `evaluate` library gives both one face:
+# `evaluate.load("rouge")` gets a metric's module from the Hub and makes an object of the class in it. The course ships the two
+# modules, and `load_metric` makes the objects, so nothing is downloaded.
 
 # %%
 import evaluate

@@ -80,7 +80,8 @@ def _text(row: dict[str, Any], column: str, where: str) -> str:
     return value
 
 
-def _own(path: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+def _course_rows(path: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of one of the course's own files, such as "corpus/prose.jsonl"."""
     return [row for _, row in read_jsonl(content.data_folder() / path, columns)]
 
 
@@ -90,7 +91,7 @@ def _dialogue(row: dict[str, Any], references: list[str], name: str = "") -> dic
     return {**known, "dialogue": row["dialogue"], "summary": references[0], "references": references}
 
 
-def split_of(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def split_dialogues(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Split dialogues 80/10/10 into train, validation and test by their text alone.
 
     Rows are ranked by the SHA-256 of the dialogue: the first tenth becomes test, the second validation. So the same text gives
@@ -102,8 +103,8 @@ def split_of(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return {split: [rows[i] for i in sorted(part)] for split, part in parts.items()}
 
 
-def own_dialogues(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """A person's own dialogues, split: what LABS_DIALOGUES names.
+def learner_dialogues(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """A learner's own dialogues, split: what LABS_DIALOGUES names.
 
     Each row has "dialogue" and "summary", or "summary1" to "summary3" for several references. Rows with the same dialogue become
     one, with all their summaries as references, so that no dialogue stands in two splits.
@@ -124,7 +125,7 @@ def own_dialogues(path: Path) -> dict[str, list[dict[str, Any]]]:
             f"{name} has {len(kept)} different dialogues, too few for the splits: give at least {MIN_DIALOGUES} "
             f"(80 % to train, 10 % to validate, 10 % to test), or unset LABS_DIALOGUES."
         )
-    return split_of(list(kept.values()))
+    return split_dialogues(list(kept.values()))
 
 
 def _dataset(rows: list[dict[str, Any]]) -> Dataset:
@@ -145,18 +146,18 @@ def load_dialogues() -> DatasetDict:
     Columns: id; topic ("" if a person's own row has none); dialogue (turns "Name: text", one a line); summary; references (all
     the summaries: three in test, written independently, one elsewhere; the first is `summary`).
 
-    LABS_DIALOGUES, the path of a JSON Lines file, replaces them: see `own_dialogues`.
+    LABS_DIALOGUES, the path of a JSON Lines file, replaces them: see `learner_dialogues`.
 
     Raises:
         LabError: a file is missing or bad.
     """
     if own := os.environ.get("LABS_DIALOGUES"):
-        splits = own_dialogues(Path(own).expanduser().absolute())
+        splits = learner_dialogues(Path(own).expanduser().absolute())
     else:
         splits = {}
         for split in ("train", "validation", "test"):
             summaries = SUMMARIES[1:] if split == "test" else SUMMARIES[:1]
-            rows = _own(f"dialogues/{split}.jsonl", ["id", "topic", "dialogue", *summaries])
+            rows = _course_rows(f"dialogues/{split}.jsonl", ["id", "topic", "dialogue", *summaries])
             splits[split] = [_dialogue(row, [row[column] for column in summaries]) for row in rows]
     return _splits(splits)
 
@@ -168,14 +169,14 @@ def load_reviews() -> DatasetDict:
     negation, ..., or ""); text.
     """
     parts: dict[str, list[dict[str, Any]]] = {"pool": [], "test": []}
-    for row in _own("reviews/reviews.jsonl", ["id", "kind", "label", "text", "split"]):
+    for row in _course_rows("reviews/reviews.jsonl", ["id", "kind", "label", "text", "split"]):
         parts[row["split"]].append({key: value for key, value in row.items() if key != "split"})
     return _splits(parts)
 
 
 def load_translations() -> Dataset:
     """French sentences for lab 06. Columns: id; source; references (two or three, English); candidates ({defect, text} each)."""
-    return _dataset(_own("translations/translations.jsonl", ["id", "source"]))
+    return _dataset(_course_rows("translations/translations.jsonl", ["id", "source"]))
 
 
 def load_probes() -> DatasetDict:
@@ -183,18 +184,18 @@ def load_probes() -> DatasetDict:
 
     Columns: id; prompt; choices (list of text); answer (one of the choices).
     """
-    return _splits({name: _own(f"probes/{name}.jsonl", ["id", "prompt", "answer"]) for name in PROBES})
+    return _splits({name: _course_rows(f"probes/{name}.jsonl", ["id", "prompt", "answer"]) for name in PROBES})
 
 
 def load_prompting() -> Dataset:
     """The material of lab 03. Columns: id; kind; text; meta (JSON text, since kinds differ: `json.loads(row["meta"])`)."""
-    rows = _own("prompting/prompting.jsonl", ["id", "kind", "text"])
+    rows = _course_rows("prompting/prompting.jsonl", ["id", "kind", "text"])
     return _dataset([{**row, "meta": json.dumps(row["meta"], ensure_ascii=False)} for row in rows])
 
 
 def load_prose() -> Dataset:
     """Plain English prose (70 KB), to train a tokenizer and small models in lab 01. Columns: id; subject; text."""
-    return _dataset(_own("corpus/prose.jsonl", ["id", "subject", "text"]))
+    return _dataset(_course_rows("corpus/prose.jsonl", ["id", "subject", "text"]))
 
 
 def load_mixed() -> Dataset:
@@ -202,5 +203,5 @@ def load_mixed() -> Dataset:
 
     english (a translation) and language are "" where they do not apply.
     """
-    rows = _own("corpus/mixed.jsonl", ["id", "kind", "text"])
+    rows = _course_rows("corpus/mixed.jsonl", ["id", "kind", "text"])
     return _dataset([{**row, "english": row.get("english", ""), "language": row.get("language", "")} for row in rows])

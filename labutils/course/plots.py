@@ -74,6 +74,12 @@ def _text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if _is_number(value) else str(value)
 
 
+def header_row(names: Sequence[str], style: str = "") -> str:
+    """The head of an HTML table, its names to the left; `style` is more CSS for each."""
+    cells = "".join(f'<th scope="col" style="text-align: left;{style}">{html.escape(name)}</th>' for name in names)
+    return f"<thead><tr>{cells}</tr></thead>"
+
+
 def table_html(header: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
     """A table as HTML. Numbers stand to the right; a float keeps four significant digits."""
 
@@ -81,10 +87,9 @@ def table_html(header: Sequence[str], rows: Iterable[Sequence[Any]], caption: st
         side = "right" if _is_number(value) else "left"
         return f'<td style="text-align: {side};">{html.escape(_text(value))}</td>'
 
-    head = "".join(f'<th scope="col" style="text-align: left;">{html.escape(name)}</th>' for name in header)
     body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
     title = f'<caption style="text-align: left; font-weight: bold;">{html.escape(caption)}</caption>' if caption else ""
-    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<table>{title}{header_row(header)}<tbody>{body}</tbody></table>"
 
 
 def show_table(header: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> None:

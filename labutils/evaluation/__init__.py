@@ -5,19 +5,12 @@ from __future__ import annotations
 from labutils.lazy import lazy_names
 
 _NAMES = {
+    "accuracy": ["ACCURACY_HEADER", "accuracy_rows", "wilson_interval"],
     "bleu_score": ["bleu", "brevity_penalty", "clipped_counts", "closest_length", "sentence_bleu"],
-    "intervals": [
-        "ACCURACY_HEADER",
-        "Interval",
-        "accuracy_rows",
-        "approximate_randomization",
-        "bootstrap_interval",
-        "compare",
-        "paired_bootstrap",
-        "wilson_interval",
-        "wrong_winner_rate",
-    ],
+    "comparisons": ["approximate_randomization", "compare", "paired_bootstrap", "wrong_winner_rate"],
+    "intervals": ["Interval", "bootstrap_interval"],
     "meaning": ["embed", "similarity"],
+    "ngram_explorer": ["explore_ngrams", "ngram_view"],
     "production": ["load_metric"],
     "references": ["best_and_average", "human_ceiling"],
     "rouge": ["Score", "rouge_l", "rouge_lsum", "rouge_n"],

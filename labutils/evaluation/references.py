@@ -29,6 +29,7 @@ def best_and_average(
     Raises:
         LabError: there is no reference.
 
+    >>> from labutils.evaluation.rouge import rouge_l
     >>> best_and_average("the cat", ["the cat", "a dog"], rouge_l)
     (1.0, 0.5)
     """
@@ -41,7 +42,7 @@ def human_ceiling(rows: Iterable[Sequence[str]], metric: Callable[[str, str], fl
     """How well people agree: one score per example, in which each person's reference is scored against the others'.
 
     Each of an example's references in turn is the candidate, the others are its references; the example's score is the mean over
-    these turns. One number per example, so that `intervals.bootstrap_interval` can resample examples.
+    these turns. One number per example, so that `bootstrap_interval` can resample examples.
 
     Args:
         rows: for each example, its references (three in the course's dialogues; at least two).
@@ -54,6 +55,7 @@ def human_ceiling(rows: Iterable[Sequence[str]], metric: Callable[[str, str], fl
 
     Source: the leave-one-out procedure of Lin 2004, section 2.1, applied to the references themselves.
 
+    >>> from labutils.evaluation.rouge import rouge_l
     >>> human_ceiling([["the cat", "the cat", "a dog"]], rouge_l)
     [0.3333333333333333]
     """

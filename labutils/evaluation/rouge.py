@@ -2,7 +2,7 @@
 
 ROUGE (Recall-Oriented Understudy for Gisting Evaluation) counts what a candidate (what a model wrote) shares with a reference
 (what a person wrote), and gives precision, recall and F1, from 0 to 1. What can be said about a difference of two scores is in
-`labutils.evaluation.intervals`.
+`labutils.evaluation.comparisons`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from labutils.errors import LabError
 from labutils.evaluation.tokens import Tokenizer, ngrams, tokenize
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

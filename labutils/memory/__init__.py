@@ -20,6 +20,7 @@ from __future__ import annotations
 from labutils.lazy import lazy_names
 
 _NAMES = {
+    "calculator": ["Scenario", "explore_memory", "memory_view"],
     "inference": ["kv_cache_bytes", "predict_inference", "weights_bytes"],
     "ledger": ["Ledger", "Term", "WeightFormat", "dtype_bytes", "weight_format"],
     "methods": ["trainable_parameters"],

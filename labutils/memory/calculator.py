@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from html import escape
 
-from labutils.course.plots import GREY, PALETTE, show_widget
+from labutils.course.explorer import Choice, Count, Explorer, Tick, View, bar_html
+from labutils.course.plots import GREY, PALETTE, header_row
 from labutils.machine import limits
 from labutils.machine.limits import GB, GIB
-from labutils.memory import Ledger, Shape, fits, largest_batch, predict_inference, predict_training, shard
+from labutils.memory.inference import predict_inference
+from labutils.memory.ledger import Ledger
+from labutils.memory.shape import Shape
+from labutils.memory.sharding import fits, largest_batch, shard
+from labutils.memory.training import predict_training
 
 # Llama-like models by their sizes; the first is the course's own. vocabulary, hidden, intermediate, layers, heads, kv_heads, tied.
 PRESETS = {
@@ -26,8 +29,24 @@ CARDS_GIB = (4, 16, 24, 80)
 MOST_SEQUENCES = 1024
 
 
+CONTROLS = (
+    Choice("model", "model", list(PRESETS)),
+    Choice("task", "task", list(TASKS)),
+    Choice("dtype", "numbers", ["float32", "bfloat16", "float16", "mixed"]),
+    Choice("weights", "frozen weights", list(WEIGHTS)),
+    Count("batch", "batch", MOST_SEQUENCES),
+    Count("length", "tokens", 131072 - 4096),
+    Count("new_tokens", "new tokens", 4096),
+    Choice("optimizer", "optimizer", ["adamw", "adamw8bit", "momentum", "sgd"]),
+    Count("lora_rank", "LoRA rank", 256),
+    Tick("checkpointing", "checkpoint activations"),
+    Choice("scheme", "split over devices", ["ddp", "zero1", "zero2", "zero3", "fsdp"]),
+    Count("devices", "devices", 1024),
+)
+
+
 @dataclass(frozen=True)
-class Settings:
+class Scenario:
     """What the calculator is asked: the names of PRESETS, TASKS and WEIGHTS, and sizes as in `predict_training`."""
 
     model: str = next(iter(PRESETS))
@@ -46,22 +65,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Place:
-    """One place to run: its memory in bytes, whether the settings fit, and the largest batch that does."""
+    """One place to run: its memory in bytes, whether the scenario fits, and the largest batch that does."""
 
     name: str
     available: float
     fits: bool
     largest: int
-
-
-@dataclass(frozen=True)
-class View:
-    """What the calculator shows: the ledger (of one device) and the places it was held against."""
-
-    settings: Settings
-    parameters: int
-    ledger: Ledger
-    places: tuple[Place, ...]
 
 
 @cache
@@ -78,78 +87,68 @@ def shape_of(preset: str) -> Shape:
     )  # fmt: skip
 
 
-def predict(settings: Settings) -> Ledger:
+def scenario_ledger(scenario: Scenario) -> Ledger:
     """The ledger of one device, framework included, counted as on a CPU; a graphics card keeps somewhat other scratch memory."""
-    shape, stored = shape_of(settings.model), WEIGHTS[settings.weights]
-    method = TASKS[settings.task]
+    shape, stored = shape_of(scenario.model), WEIGHTS[scenario.weights]
+    method = TASKS[scenario.task]
     if not method:
-        dtype = "bfloat16" if settings.dtype == "mixed" else settings.dtype
+        dtype = "bfloat16" if scenario.dtype == "mixed" else scenario.dtype
         return predict_inference(
-            shape, settings.batch, settings.length, settings.new_tokens, dtype, weights=stored, framework=True
+            shape, scenario.batch, scenario.length, scenario.new_tokens, dtype, weights=stored, framework=True
         )
     ledger = predict_training(
-        shape, settings.batch, settings.length, method=method, optimizer=settings.optimizer, dtype=settings.dtype,
-        checkpointing=settings.checkpointing, lora_rank=settings.lora_rank, weights=None if method == "full" else stored,
+        shape, scenario.batch, scenario.length, method=method, optimizer=scenario.optimizer, dtype=scenario.dtype,
+        checkpointing=scenario.checkpointing, lora_rank=scenario.lora_rank, weights=None if method == "full" else stored,
         framework=True,
     )  # fmt: skip
-    return shard(ledger, settings.devices, settings.scheme)
+    return shard(ledger, scenario.devices, scenario.scheme)
 
 
-def view(settings: Settings, here: int | None = None) -> View:
-    """Compute what the calculator shows.
+@dataclass(frozen=True)
+class MemoryView(View):
+    """What the calculator shows: the ledger (of one device) and the places it was held against."""
 
-    Args:
-        settings: what is asked.
-        here: bytes that this machine gives; by default what `machine.memory_limit` says.
+    scenario: Scenario
+    parameters: int
+    ledger: Ledger
+    places: tuple[Place, ...]
 
-    Raises:
-        LabError: a size is below one.
+    @property
+    def summary(self) -> str:
+        """The peak, and where it fits."""
+        fitting = [place.name for place in self.places if place.fits]
+        where = f"fits on {', '.join(fitting)}" if fitting else "fits on none of the machines listed"
+        scenario = self.scenario
+        each = f" on each of {scenario.devices} devices" if scenario.devices > 1 and TASKS[scenario.task] else ""
+        return f"{self.parameters / 1e9:.3g} billion parameters, {scenario.task}: {self.ledger.gib:.2f} GiB at the peak{each}; {where}."
 
-    Example:
-        >>> [place.name for place in view(Settings()).places if place.fits]
-    """
-    limit = limits.memory_limit() if here is None else here
-    ledger = predict(settings)
-    rooms = [("this machine", float(limit)), *((f"{n} GiB", float(n * GIB)) for n in CARDS_GIB)]
-    places = tuple(
-        Place(
-            name,
-            room,
-            bool(fits(ledger, room)),
-            largest_batch(lambda n: predict(replace(settings, batch=n)), room, MOST_SEQUENCES),
-        )
-        for name, room in rooms
-    )
-    return View(settings, shape_of(settings.model).parameters, ledger, places)
-
-
-def summary(view: View) -> str:
-    """One sentence on a view, which a screen reader announces when a control moves."""
-    fitting = [place.name for place in view.places if place.fits]
-    where = f"fits on {', '.join(fitting)}" if fitting else "fits on none of the machines listed"
-    each = f" on each of {view.settings.devices} devices" if view.settings.devices > 1 and TASKS[view.settings.task] else ""
-    return f"{view.parameters / 1e9:.3g} billion parameters, {view.settings.task}: {view.ledger.gib:.2f} GiB at the peak{each}; {where}."
+    @property
+    def body(self) -> str:
+        """The ledger as bars, and where it fits."""
+        ledger = self.ledger
+        moment = f", held {escape(ledger.peak_moment)}" if ledger.peak_moment else ""
+        note = f"Peak: {ledger.gib:.2f} GiB ({ledger.total / GB:.2f} GB){moment}. Terms that are not held at that moment count 0."
+        return f'{_terms(ledger)}<p style="font-size: 90%; max-width: 56em;">{note}</p>{_fits(self.places)}'
 
 
-def _bars(ledger: Ledger) -> str:
+def _terms(ledger: Ledger) -> str:
+    """The terms of a ledger as a table with bars."""
     held, largest = ledger.at_peak, max(term.n_bytes for term in ledger.terms)
     rows = []
     for number, term in enumerate(ledger.terms):
         colour = PALETTE[number] if number < len(PALETTE) else GREY
-        width = max(240 * term.n_bytes / largest, 1 if term.n_bytes else 0)
         rows.append(
-            f'<tr><th scope="row" style="text-align: left;">{html.escape(term.name)}</th>'
+            f'<tr><th scope="row" style="text-align: left;">{escape(term.name)}</th>'
             f'<td style="text-align: right;">{term.n_bytes / GIB:.2f}</td><td style="text-align: right;">{held.get(term.name, 0) / GIB:.2f}</td>'
-            f'<td style="text-align: left; min-width: 250px;"><div style="background: {colour}; height: 10px; width: {width:.0f}px;"></div></td>'
-            f'<td style="text-align: left; max-width: 24em; white-space: normal;">{html.escape(term.formula)}</td></tr>'
+            f'<td style="text-align: left; min-width: 250px;">{bar_html(240 * term.n_bytes / largest, colour, 10)}</td>'
+            f'<td style="text-align: left; max-width: 24em; white-space: normal;">{escape(term.formula)}</td></tr>'
         )
-    head = "".join(
-        f'<th scope="col" style="text-align: left;">{name}</th>' for name in ("term", "GiB", "at the peak", "", "formula")
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return f"<table>{header_row(('term', 'GiB', 'at the peak', '', 'formula'))}<tbody>{''.join(rows)}</tbody></table>"
 
 
-def _table(places: tuple[Place, ...]) -> str:
+def _fits(places: tuple[Place, ...]) -> str:
+    """The places as a table."""
+
     def batch(place: Place) -> str:
         return f"{MOST_SEQUENCES} or more" if place.largest == MOST_SEQUENCES else str(place.largest) if place.largest else "none"
 
@@ -159,90 +158,44 @@ def _table(places: tuple[Place, ...]) -> str:
         f'<td style="text-align: right;">{batch(place)}</td></tr>'
         for place in places
     )
-    head = "".join(
-        f'<th scope="col" style="text-align: left;">{name}</th>' for name in ("where", "GiB", "these settings", "largest batch")
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"<table>{header_row(('where', 'GiB', 'these settings', 'largest batch'))}<tbody>{rows}</tbody></table>"
 
 
-def view_html(view: View) -> str:
-    """A view as HTML: the summary, the ledger as bars, and where it fits."""
-    moment = f", held {html.escape(view.ledger.peak_moment)}" if view.ledger.peak_moment else ""
-    note = f"Peak: {view.ledger.gib:.2f} GiB ({view.ledger.total / GB:.2f} GB){moment}. Terms that are not held at that moment count 0."
-    return (
-        f'<p aria-live="polite"><b>{html.escape(summary(view))}</b></p>{_bars(view.ledger)}'
-        f'<p style="font-size: 90%; max-width: 56em;">{note}</p>{_table(view.places)}'
-    )
-
-
-def calculator(start: Settings | None = None, here: int | None = None) -> None:
-    """Show the calculator; on a static page the start setting's tables stand in its place.
+def memory_view(scenario: Scenario, here: int | None = None) -> MemoryView:
+    """Compute what the calculator shows.
 
     Args:
-        start: the first settings.
-        here: bytes that this machine gives; by default what `machine.memory_limit` says.
+        scenario: what is asked.
+        here: bytes that this machine gives; by default what `limits.memory_limit` says.
+
+    Raises:
+        LabError: a size is below one.
+
+    Example:
+        >>> view = memory_view(Scenario(), here=4 * GIB)
+        >>> [place.name for place in view.places if place.fits]
+        ['16 GiB', '24 GiB', '80 GiB']
     """
-    start = start or Settings()
-    first = view(start, here)
-    show_widget(calculator_widget(start, here), view_html(first), f"Memory calculator. {summary(first)}")
-
-
-def _controls(start: Settings) -> dict[str, Any]:
-    import ipywidgets as widgets
-
-    style = {"description_width": "130px"}
-
-    def layout() -> Any:
-        return widgets.Layout(width="400px", max_width="100%")
-
-    def choice(name: str, label: str, options: list[str]) -> Any:
-        return widgets.Dropdown(options=options, value=getattr(start, name), description=label, style=style, layout=layout())
-
-    def number(name: str, label: str, high: int) -> Any:
-        return widgets.BoundedIntText(
-            value=getattr(start, name), min=1, max=high, description=label, style=style, layout=layout()
+    limit = limits.memory_limit() if here is None else here
+    ledger = scenario_ledger(scenario)
+    rooms = [("this machine", float(limit)), *((f"{n} GiB", float(n * GIB)) for n in CARDS_GIB)]
+    places = tuple(
+        Place(
+            name,
+            room,
+            bool(fits(ledger, room)),
+            largest_batch(lambda n: scenario_ledger(replace(scenario, batch=n)), room, MOST_SEQUENCES),
         )
-
-    return {
-        "model": choice("model", "model", list(PRESETS)),
-        "task": choice("task", "task", list(TASKS)),
-        "dtype": choice("dtype", "numbers", ["float32", "bfloat16", "float16", "mixed"]),
-        "weights": choice("weights", "frozen weights", list(WEIGHTS)),
-        "batch": number("batch", "batch", MOST_SEQUENCES),
-        "length": number("length", "tokens", 131072 - 4096),
-        "new_tokens": number("new_tokens", "new tokens", 4096),
-        "optimizer": choice("optimizer", "optimizer", ["adamw", "adamw8bit", "momentum", "sgd"]),
-        "lora_rank": number("lora_rank", "LoRA rank", 256),
-        "checkpointing": widgets.Checkbox(value=start.checkpointing, description="checkpoint activations", indent=False, layout=layout()),
-        "scheme": choice("scheme", "split over devices", ["ddp", "zero1", "zero2", "zero3", "fsdp"]),
-        "devices": number("devices", "devices", 1024),
-    }  # fmt: skip
+        for name, room in rooms
+    )
+    return MemoryView(scenario, shape_of(scenario.model).parameters, ledger, places)
 
 
-def calculator_widget(start: Settings, here: int | None = None) -> Any:
-    """The widget behind `calculator`. Tab moves between its controls, the arrow keys change them, Reset brings the start back."""
-    import ipywidgets as widgets
+def explore_memory(start: Scenario | None = None, here: int | None = None) -> None:
+    """Show the calculator; its controls stand for the fields of a `Scenario`.
 
-    controls = _controls(start)
-    page = widgets.HTML()
-    held = {"redraw": True}
-
-    def redraw(_: Any = None) -> None:
-        if held["redraw"]:
-            page.value = view_html(view(Settings(**{name: box.value for name, box in controls.items()}), here))
-
-    def reset(_: Any) -> None:
-        held["redraw"] = False  # one redraw at the end, not one a control
-        for name, value in asdict(start).items():
-            controls[name].value = value
-        held["redraw"] = True
-        redraw()
-
-    button = widgets.Button(description="Reset", tooltip="Back to the first settings")
-    button.on_click(reset)
-    watch: Callable[[Any], None] = redraw
-    for box in controls.values():
-        box.observe(watch, names="value")
-    redraw()
-    # Controls above, tables below: nothing is cut off in a narrow window.
-    return widgets.VBox([widgets.Box(list(controls.values()), layout=widgets.Layout(flex_flow="row wrap")), button, page])
+    Args:
+        start: the first scenario.
+        here: bytes that this machine gives; by default what `limits.memory_limit` says.
+    """
+    Explorer("Memory calculator", start or Scenario(), CONTROLS, lambda scenario: memory_view(scenario, here)).show()

@@ -5,9 +5,20 @@ from __future__ import annotations
 from labutils.lazy import lazy_names
 
 _NAMES = {
-    "budget": ["Budget", "fit_shots", "token_budget"],
-    "likelihoods": ["calibrated", "generate_texts", "label_log_likelihoods", "label_scorer", "predict"],
+    "budget": ["TokenBudget", "fit_shots", "token_budget"],
+    "composer": ["explore_prompt", "prompt_view"],
+    "likelihoods": ["calibrated", "generate_texts", "label_log_likelihoods", "label_scorer", "most_likely_labels"],
     "parsing": ["check_json", "extract_json", "read_label"],
-    "prompts": ["SENTIMENT", "SUMMARY", "Prompt", "Task", "draw_shots", "encode", "few_shot_prompt", "leaks", "orders"],
+    "prompts": [
+        "SENTIMENT",
+        "SUMMARY",
+        "Prompt",
+        "Task",
+        "draw_shots",
+        "encode_prompt",
+        "few_shot_prompt",
+        "find_leaks",
+        "shot_orders",
+    ],
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

@@ -9,11 +9,11 @@ from itertools import accumulate
 from typing import Any
 
 from labutils.errors import LabError
-from labutils.prompting.prompts import Prompt, Row, Task, adds_special, few_shot_prompt
+from labutils.prompting.prompts import DatasetRow, Prompt, Task, adds_special_tokens, few_shot_prompt
 
 
 @dataclass(frozen=True)
-class Budget:
+class TokenBudget:
     """Prompt + completion against the window, in tokens.
 
     Attributes:
@@ -61,7 +61,7 @@ class Budget:
         return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def token_budget(tokenizer: Any, prompt: Prompt, max_new_tokens: int, window: int) -> Budget:
+def token_budget(tokenizer: Any, prompt: Prompt, max_new_tokens: int, window: int) -> TokenBudget:
     """Count the tokens of a prompt by part, and what a cut to the window would take.
 
     A token belongs to the part in which its first character stands, so the parts add up to the prompt's tokens. The window also
@@ -70,7 +70,7 @@ def token_budget(tokenizer: Any, prompt: Prompt, max_new_tokens: int, window: in
 
     Args:
         tokenizer: the model's.
-        prompt: from `few_shot_prompt`, or `Prompt((Part("instruction", "..."), Part("query", "...")))`.
+        prompt: from `few_shot_prompt`, or `Prompt((PromptPart("instruction", "..."), PromptPart("query", "...")))`.
         max_new_tokens: the cap on the completion.
         window: all that may be used; the model's own is `model.config.max_position_embeddings`.
 
@@ -85,7 +85,7 @@ def token_budget(tokenizer: Any, prompt: Prompt, max_new_tokens: int, window: in
     cuttable = [owner for owner, special in zip(owners, fixed, strict=True) if not special]
     over = max(0, min(len(cuttable), len(owners) + max_new_tokens - window))
     lost_left, lost_right = cuttable[:over], cuttable[len(cuttable) - over :]
-    return Budget(_count(owners), max_new_tokens, window, _count(lost_left), _count(lost_right))
+    return TokenBudget(_count(owners), max_new_tokens, window, _count(lost_left), _count(lost_right))
 
 
 def _owners(tokenizer: Any, prompt: Prompt) -> tuple[list[str], list[int]]:
@@ -95,7 +95,10 @@ def _owners(tokenizer: Any, prompt: Prompt) -> tuple[list[str], list[int]]:
         raise LabError("This tokenizer does not say where its tokens stand in the text: load one with a tokenizer.json.")
     ends = list(accumulate(len(part.text) for part in prompt.parts))
     found = tokenizer(
-        text, add_special_tokens=adds_special(tokenizer, text), return_offsets_mapping=True, return_special_tokens_mask=True
+        text,
+        add_special_tokens=adds_special_tokens(tokenizer, text),
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
     )
     owners = [
         "template" if special else prompt.parts[bisect(ends, start)].name
@@ -109,7 +112,13 @@ def _count(names: Sequence[str]) -> dict[str, int]:
 
 
 def fit_shots(
-    tokenizer: Any, task: Task, shots: Sequence[Row], query: Row, max_new_tokens: int, window: int, style: str = "bare"
+    tokenizer: Any,
+    task: Task,
+    shots: Sequence[DatasetRow],
+    query: DatasetRow,
+    max_new_tokens: int,
+    window: int,
+    style: str = "bare",
 ) -> int:
     """How many of the shots, from the first on, fit into the window with the query and the completion; -1 if not even none does.
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from labutils.course.plots import BLUE, GREY, ORANGE, VERMILION, new_figure, show
-from labutils.evaluation.intervals import Interval, bootstrap_interval, wilson_interval
+from labutils.evaluation.accuracy import wilson_interval
+from labutils.evaluation.intervals import Interval, bootstrap_interval
 
 Results = Mapping[tuple[int, int], Sequence[bool]]
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labutils.errors import LabError
-from labutils.prompting.prefix_cache import batches, encoded, forward, padded, prefill
-from labutils.prompting.prompts import Prompt, Task, encode
+from labutils.prompting.prefix_cache import batches, encode_prompts, forward, pad, prefill
+from labutils.prompting.prompts import Prompt, Task, encode_prompt
 from labutils.transformer.decoding import stop_at
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def label_log_likelihoods(
 
     if not labels:
         raise LabError("There are no labels: pass the answers to score.")
-    ids = encoded(model, tokenizer, prompts)
+    ids = encode_prompts(model, tokenizer, prompts)
     if model.config.is_encoder_decoder:
         ends = [[list(tokenizer(label, add_special_tokens=False).input_ids) for label in labels]] * len(prompts)
     else:
@@ -70,7 +70,7 @@ def label_log_likelihoods(
 
 def _ending(tokenizer: Any, text: str, ids: list[int], label: str) -> list[int]:
     """The label's tokens after a prompt, which must keep its own."""
-    whole = encode(tokenizer, text + label)
+    whole = encode_prompt(tokenizer, text + label)
     if whole[: len(ids)] != ids:
         raise LabError(
             f"The label {label!r} merges with the end of the prompt, {text[-12:]!r}: end the prompt without a blank and begin the label with it."
@@ -85,11 +85,11 @@ def _score_decoder(model: Any, ids: list[list[int]], ends: list[list[list[int]]]
     contexts = [_longest([end[:-1] for end in row]) for row in ends]
     rows = [(n, context) for n, row in enumerate(contexts) for context in row]
     shared, cache = prefill(model, ids, share)
-    rests = [ids[n][shared:] + context for n, context in rows]
+    suffixes = [ids[n][shared:] + context for n, context in rows]
     scores = torch.empty(len(ids), len(ends[0]))
-    for batch in batches([len(rest) for rest in rests], shared, batch_tokens):
+    for batch in batches([len(suffix) for suffix in suffixes], shared, batch_tokens):
         keep = 1 + max(len(rows[r][1]) for r in batch)
-        logits, _, _ = forward(model, cache, shared, [rests[r] for r in batch], keep)
+        logits, _, _ = forward(model, cache, shared, [suffixes[r] for r in batch], keep)
         log_probs = logits.float().log_softmax(-1).cpu()  # (B, K, V)
         for b, r in enumerate(batch):
             n, context = rows[r]
@@ -108,7 +108,7 @@ def _score_encoder_decoder(
 
     scores = torch.empty(len(ids), len(ends[0]))
     for batch in batches([len(row) for row in ids], 0, batch_tokens):
-        inputs, mask = padded([ids[n] for n in batch], model, right=True)
+        inputs, mask = pad([ids[n] for n in batch], model, right=True)
         read = model.get_encoder()(input_ids=inputs, attention_mask=mask)
         for label, end in enumerate(ends[0]):
             given = torch.tensor([[model.config.decoder_start_token_id, *end[:-1]]] * len(batch), device=model.device)
@@ -124,16 +124,16 @@ def _longest(contexts: list[list[int]]) -> list[list[int]]:
     return [one for one in different if not any(one != other and other[: len(one)] == one for other in different)]
 
 
-def predict(log_likelihoods: Tensor, labels: Sequence[str]) -> list[str]:
+def most_likely_labels(log_likelihoods: Tensor, labels: Sequence[str]) -> list[str]:
     """The likeliest label for each row of (N, L)."""
     return [labels[i] for i in log_likelihoods.argmax(-1).tolist()]
 
 
 def label_scorer(model: Any, tokenizer: Any, task: Task) -> Callable[[Sequence[Prompt], str], list[str]]:
-    """A function from prompts and their style to the likeliest of the task's labels for each, as `composer` takes it."""
+    """A function from prompts and their style to the likeliest of the task's labels for each, as `explore_prompt` takes it."""
 
     def score(prompts: Sequence[Prompt], style: str) -> list[str]:
-        return predict(label_log_likelihoods(model, tokenizer, prompts, task.endings(style)), task.labels)
+        return most_likely_labels(label_log_likelihoods(model, tokenizer, prompts, task.endings(style)), task.labels)
 
     return score
 
@@ -181,35 +181,35 @@ def generate_texts(
     """
     import torch
 
-    ids = encoded(model, tokenizer, prompts)
+    ids = encode_prompts(model, tokenizer, prompts)
     made: list[list[int]] = [[] for _ in ids]
     with torch.no_grad():
         shared, cache = (0, None) if model.config.is_encoder_decoder else prefill(model, ids, share)
         for batch in batches([len(row) - shared + max_new_tokens for row in ids], shared, batch_tokens):
-            rests = [ids[n][shared:] for n in batch]
+            suffixes = [ids[n][shared:] for n in batch]
             if cache is None:
-                inputs, mask = padded(rests, model, right=True)
+                inputs, mask = pad(suffixes, model, right=True)
                 new = model.generate(
                     inputs, attention_mask=mask, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1
                 ).tolist()
             else:
-                new = _greedy(model, tokenizer, cache, shared, rests, max_new_tokens, stops)
+                new = _greedy(model, tokenizer, cache, shared, suffixes, max_new_tokens, stops)
             for n, tokens in zip(batch, new, strict=True):
                 made[n] = tokens
     return [stop_at(tokenizer.decode(tokens, skip_special_tokens=True), stops) for tokens in made]
 
 
 def _greedy(
-    model: Any, tokenizer: Any, cache: Any, shared: int, rests: list[list[int]], max_new_tokens: int, stops: Sequence[str]
+    model: Any, tokenizer: Any, cache: Any, shared: int, suffixes: list[list[int]], max_new_tokens: int, stops: Sequence[str]
 ) -> list[list[int]]:
-    """New tokens for each rest after the shared tokens; a row leaves the batch when it is done."""
+    """New tokens for each suffix after the shared tokens; a row leaves the batch when it is done."""
     import torch
 
     end = model.generation_config.eos_token_id
     ends = set(end if isinstance(end, list) else [tokenizer.eos_token_id if end is None else end])
-    made: list[list[int]] = [[] for _ in rests]
-    active = list(range(len(rests)))
-    logits, grown, mask = forward(model, cache, shared, rests, keep=1)
+    made: list[list[int]] = [[] for _ in suffixes]
+    active = list(range(len(suffixes)))
+    logits, grown, mask = forward(model, cache, shared, suffixes, keep=1)
     for step in range(max_new_tokens):
         tokens = logits[:, -1].argmax(-1)  # (B,)
         for n, token in zip(active, tokens.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Reading and judging what a model said (lab 03): labels, JSON against a schema, and accuracies with their intervals."""
+"""Reading what a model wrote (lab 03): the label that it names, and JSON, checked against a schema."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")  # Python would read NaN and Infinity; the standard has neither
 
 
-class Checked(NamedTuple):
+class JsonCheck(NamedTuple):
     """A completion read as JSON: its value (None if there is none) and what is wrong with it, one sentence each."""
 
     value: Any
@@ -64,7 +64,7 @@ class Checked(NamedTuple):
         return not self.errors
 
 
-def check_json(text: str, schema: Mapping[str, Any]) -> Checked:
+def check_json(text: str, schema: Mapping[str, Any]) -> JsonCheck:
     """Read the JSON in a completion and hold it against a schema.
 
     Args:
@@ -86,11 +86,11 @@ def check_json(text: str, schema: Mapping[str, Any]) -> Checked:
     try:
         value = extract_json(text)
     except LabError as error:
-        return Checked(None, [str(error)])
+        return JsonCheck(None, [str(error)])
     errors = sorted(
         Draft202012Validator(schema).iter_errors(value), key=lambda error: [str(step) for step in error.absolute_path]
     )
-    return Checked(value, [f"{_place(error.absolute_path)}: {_sentence(error.message)}" for error in errors])
+    return JsonCheck(value, [f"{_place(error.absolute_path)}: {_sentence(error.message)}" for error in errors])
 
 
 def _place(path: Sequence[str | int]) -> str:

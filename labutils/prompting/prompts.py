@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from labutils.errors import LabError
 
-Row = Mapping[str, Any]
+DatasetRow = Mapping[str, Any]
 STYLES = ("bare", "chat", "turns")
 NEAR = 0.6  # the share of word trigrams from which two texts count as one
 
@@ -26,18 +26,18 @@ class Task:
 
     Attributes:
         instruction: what to do, the prompt's first line.
-        asks, says: the names before a text and before its answer, such as "Review" and "Sentiment".
-        text, answer: the columns of a row that hold them.
+        input_name, output_name: the names before a text and before its answer, such as "Review" and "Sentiment".
+        input_column, output_column: the columns of a row that hold them.
         labels: the possible answers; none where the answer is free text.
 
     Another instruction is `dataclasses.replace(SENTIMENT, instruction="...")`.
     """
 
     instruction: str
-    asks: str
-    says: str
-    text: str
-    answer: str
+    input_name: str
+    output_name: str
+    input_column: str
+    output_column: str
     labels: tuple[str, ...] = ()
 
     def endings(self, style: str = "bare") -> list[str]:
@@ -56,7 +56,7 @@ SENTIMENT = Task(
 SUMMARY = Task("Summarize the dialogue in one or two sentences.", "Dialogue", "Summary", "dialogue", "summary")
 
 
-class Part(NamedTuple):
+class PromptPart(NamedTuple):
     """A piece of a prompt: "instruction", "shot 1", ..., "query", or "template" for what a chat template adds."""
 
     name: str
@@ -67,14 +67,16 @@ class Part(NamedTuple):
 class Prompt:
     """A prompt in its parts. `str(prompt)` is the text that the model reads."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[PromptPart, ...]
 
     def __str__(self) -> str:
         """The text."""
         return "".join(part.text for part in self.parts)
 
 
-def few_shot_prompt(task: Task, shots: Sequence[Row], query: Row, style: str = "bare", tokenizer: Any = None) -> Prompt:
+def few_shot_prompt(
+    task: Task, shots: Sequence[DatasetRow], query: DatasetRow, style: str = "bare", tokenizer: Any = None
+) -> Prompt:
     """A prompt of an instruction, any number of shots, and the row that is asked about.
 
     Args:
@@ -101,21 +103,21 @@ def few_shot_prompt(task: Task, shots: Sequence[Row], query: Row, style: str = "
         Sentiment:
     """
     _require(style)
-    asked = [f"{task.asks}: {_cell(row, task.text)}" for row in [*shots, query]]
-    said = [str(_cell(shot, task.answer)) for shot in shots]
-    opening = Part("instruction", f"{task.instruction}\n\n")
+    inputs = [f"{task.input_name}: {_cell(row, task.input_column)}" for row in [*shots, query]]
+    answers = [str(_cell(shot, task.output_column)) for shot in shots]
+    opening = PromptPart("instruction", f"{task.instruction}\n\n")
     if style == "turns":
-        turns = [[Part(f"shot {i}", asked[i - 1])] for i in range(1, len(said) + 1)] + [[Part("query", asked[-1])]]
+        turns = [[PromptPart(f"shot {i}", inputs[i - 1])] for i in range(1, len(answers) + 1)] + [
+            [PromptPart("query", inputs[-1])]
+        ]
         turns[0].insert(0, opening)
-        answers = [Part(f"shot {i}", answer) for i, answer in enumerate(said, 1)]
-        return _chat(
-            tokenizer, [turn for pair in zip(turns, [[answer] for answer in answers], strict=False) for turn in pair] + turns[-1:]
-        )
+        replies = [[PromptPart(f"shot {i}", answer)] for i, answer in enumerate(answers, 1)]
+        return _chat(tokenizer, [turn for pair in zip(turns, replies, strict=False) for turn in pair] + turns[-1:])
     examples = [
-        Part(f"shot {i}", f"{text}\n{task.says}: {answer}\n\n")
-        for i, (text, answer) in enumerate(zip(asked, said, strict=False), 1)
+        PromptPart(f"shot {i}", f"{text}\n{task.output_name}: {answer}\n\n")
+        for i, (text, answer) in enumerate(zip(inputs, answers, strict=False), 1)
     ]
-    parts = [opening, *examples, Part("query", f"{asked[-1]}\n{task.says}:")]
+    parts = [opening, *examples, PromptPart("query", f"{inputs[-1]}\n{task.output_name}:")]
     return Prompt(tuple(parts)) if style == "bare" else _chat(tokenizer, [parts])
 
 
@@ -124,14 +126,14 @@ def _require(style: str) -> None:
         raise LabError(f"There is no style {style!r}: choose {', '.join(STYLES[:-1])} or {STYLES[-1]}.")
 
 
-def _cell(row: Row, column: str) -> Any:
+def _cell(row: DatasetRow, column: str) -> Any:
     try:
         return row[column]
     except KeyError:
         raise LabError(f"A row has no {column!r}, only {', '.join(row)}: pass the task that goes with these rows.") from None
 
 
-def _chat(tokenizer: Any, turns: Sequence[Sequence[Part]]) -> Prompt:
+def _chat(tokenizer: Any, turns: Sequence[Sequence[PromptPart]]) -> Prompt:
     """The turns (user, assistant, user, ...) in the tokenizer's chat template, whose own text becomes parts named "template"."""
     if getattr(tokenizer, "chat_template", None) is None:
         raise LabError('A chat needs a tokenizer with a chat template: pass one, or take style="bare".')
@@ -143,19 +145,19 @@ def _chat(tokenizer: Any, turns: Sequence[Sequence[Part]]) -> Prompt:
         place = rendered.find(text, done)
         if place < 0:
             raise LabError('The chat template alters the messages, so their parts cannot be told apart: take style="bare".')
-        parts += [Part("template", rendered[done:place]), *turn]
+        parts += [PromptPart("template", rendered[done:place]), *turn]
         done = place + len(text)
-    return Prompt(tuple(part for part in [*parts, Part("template", rendered[done:])] if part.text))
+    return Prompt(tuple(part for part in [*parts, PromptPart("template", rendered[done:])] if part.text))
 
 
-def draw_shots(pool: Sequence[Row], count: int, seed: int = 0, by: str | None = "label") -> list[Row]:
+def draw_shots(pool: Sequence[DatasetRow], count: int, seed: int = 0, by: str | None = "label") -> list[DatasetRow]:
     """Draw `count` rows at random, balanced over the values of a column.
 
     The rows come in rounds that hold every value once, in an order drawn for each round, so the numbers of two values never differ
     by more than one. Draws are nested: with the same seed, the first two of four shots are the two shots.
 
     Args:
-        pool: the rows to draw from. Leave the test set out of it (see `leaks`).
+        pool: the rows to draw from. Leave the test set out of it (see `find_leaks`).
         count: how many.
         seed: of the draw.
         by: the column to balance; None draws from all rows alike.
@@ -170,7 +172,7 @@ def draw_shots(pool: Sequence[Row], count: int, seed: int = 0, by: str | None = 
         groups[str(_cell(row, by)) if by else ""].append(row)
     for name in sorted(groups):
         rng.shuffle(groups[name])
-    drawn: list[Row] = []
+    drawn: list[DatasetRow] = []
     while len(drawn) < count:
         for name in rng.sample(sorted(groups), len(groups)):
             if len(drawn) < count and not groups[name]:
@@ -182,7 +184,7 @@ def draw_shots(pool: Sequence[Row], count: int, seed: int = 0, by: str | None = 
     return drawn[:count]
 
 
-def orders(shots: Sequence[Row], count: int, seed: int = 0) -> list[list[Row]]:
+def shot_orders(shots: Sequence[DatasetRow], count: int, seed: int = 0) -> list[list[DatasetRow]]:
     """Up to `count` different orders of the same shots, the given one first; fewer where there are no more."""
     import math
     import random
@@ -194,19 +196,19 @@ def orders(shots: Sequence[Row], count: int, seed: int = 0) -> list[list[Row]]:
     return [[shots[i] for i in order] for order in found]
 
 
-def adds_special(tokenizer: Any, text: str) -> bool:
+def adds_special_tokens(tokenizer: Any, text: str) -> bool:
     """Whether the tokenizer is to add its special tokens: not to a text that begins with its start token, as a chat may."""
     start = tokenizer.bos_token
     return not (start and text.startswith(start))
 
 
-def encode(tokenizer: Any, text: str | Prompt) -> list[int]:
+def encode_prompt(tokenizer: Any, text: str | Prompt) -> list[int]:
     """The token ids of a prompt, with one start token at most."""
     text = str(text)
-    return list(tokenizer(text, add_special_tokens=adds_special(tokenizer, text)).input_ids)
+    return list(tokenizer(text, add_special_tokens=adds_special_tokens(tokenizer, text)).input_ids)
 
 
-class Leak(NamedTuple):
+class ShotLeak(NamedTuple):
     """A shot that stands in the test set. `shot` and `test` count from 0; `share` is the common share of their word trigrams."""
 
     shot: int
@@ -232,7 +234,7 @@ def _trigrams(words: Sequence[str]) -> set[tuple[str, ...]]:
     return {tuple(words[i : i + 3]) for i in range(max(1, len(words) - 2))}
 
 
-def leaks(shots: Sequence[Row], test: Sequence[Row], by: str = "text", near: float = NEAR) -> list[Leak]:
+def find_leaks(shots: Sequence[DatasetRow], test: Sequence[DatasetRow], by: str = "text", near: float = NEAR) -> list[ShotLeak]:
     """Find the shots that stand in the test set, word for word or nearly.
 
     Kinds: "exact" (the same text), "words" (the same words in the same order, whatever the case, punctuation and blanks), "near"
@@ -257,5 +259,5 @@ def leaks(shots: Sequence[Row], test: Sequence[Row], by: str = "text", near: flo
             share = len(mine & theirs) / min(len(mine), len(theirs))
             kind = "exact" if text == other else "words" if words == others else "near" if share >= near else ""
             if kind:
-                found.append(Leak(i, j, kind, share))
+                found.append(ShotLeak(i, j, kind, share))
     return found

@@ -1,4 +1,4 @@
-"""Numbers in 32, 16 and 8 bits, bit by bit: what a format keeps of a number, and a view for lab 04 in which to try it.
+"""Numbers in 32, 16 and 8 bits, bit by bit: what a format keeps of a number (lab 04; `bits_explorer` shows it).
 
 A floating-point number is (-1)**sign * 2**(exponent - bias) * (1 + mantissa / 2**mantissa_bits). int8 has no exponent of its own: it
 is a whole number from -127 to 127 times a scale that many numbers share.
@@ -6,15 +6,8 @@ is a whole number from -127 to 127 times a scale that many numbers share.
 
 from __future__ import annotations
 
-import html
 import math
 from dataclasses import dataclass
-from typing import Any
-
-from labutils.course.plots import BLUE, ORANGE, VERMILION, show_widget
-
-# What each format does with a number that one thinks is harmless.
-EXAMPLES = (0.1, 1 + 2**-9, 257.0, 65504.0, 70000.0, 1e-8)
 
 
 @dataclass(frozen=True)
@@ -115,7 +108,7 @@ def encode_int8(x: float, largest: float) -> tuple[int, float]:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredNumber:
     """What one format makes of a number: its bits by field, the value that is left, and how far off it is."""
 
     format: str
@@ -124,87 +117,22 @@ class Kept:
     error: float
 
 
-def look_at(x: float, largest: float = 4.0) -> tuple[Kept, ...]:
+def store_in_each_format(x: float, largest: float = 4.0) -> tuple[StoredNumber, ...]:
     """A number in fp32, fp16, bf16 and int8.
 
     Args:
         x: the number.
         largest: the largest magnitude among the numbers that share the int8 scale.
     """
-    kept = []
+    stored = []
     for f in FORMATS:
         pattern = encode(x, f)
-        kept.append(Kept(f.name, pattern.fields, pattern.value, abs(pattern.value - x) if math.isfinite(x) else math.nan))
+        stored.append(StoredNumber(f.name, pattern.fields, pattern.value, _distance(pattern.value, x)))
     code, value = encode_int8(x, largest)
-    kept.append(Kept("int8", (f"{code & 0xFF:08b}",), value, abs(value - x) if math.isfinite(x) else math.nan))
-    return tuple(kept)
+    stored.append(StoredNumber("int8", (f"{code & 0xFF:08b}",), value, _distance(value, x)))
+    return tuple(stored)
 
 
-_COLOURS = (VERMILION, ORANGE, BLUE)
-
-
-def bits_html(x: float, largest: float = 4.0) -> str:
-    """A number in every format as an HTML table: sign, exponent and mantissa told apart by colour and by a gap."""
-    rows = []
-    for kept in look_at(x, largest):
-        colours = _COLOURS if len(kept.fields) == 3 else (BLUE,)
-        bits = " ".join(
-            f'<span style="border-bottom: 3px solid {colour};">{field}</span>'
-            for field, colour in zip(kept.fields, colours, strict=True)
-        )
-        note = f"scale {largest:g} / 127" if kept.format == "int8" else f"{sum(map(len, kept.fields))} bits"
-        rows.append(
-            f'<tr><th scope="row" style="text-align: left;">{kept.format}</th>'
-            f'<td style="text-align: left; font-family: monospace;">{bits}</td>'
-            f'<td style="text-align: right;">{kept.value:.9g}</td><td style="text-align: right;">{kept.error:.3g}</td>'
-            f'<td style="text-align: left;">{html.escape(note)}</td></tr>'
-        )
-    head = "".join(
-        f'<th scope="col" style="text-align: left;">{name}</th>' for name in ("format", "bits", "value kept", "off by", "")
-    )
-    legend = ", ".join(
-        f'<span style="border-bottom: 3px solid {colour};">{name}</span>'
-        for name, colour in zip(("sign", "exponent", "mantissa"), _COLOURS, strict=True)
-    )
-    return (
-        f'<p aria-live="polite">The number <b>{x:.9g}</b>: {legend}</p>'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    )
-
-
-def bits_text(x: float, largest: float = 4.0) -> str:
-    """The same as plain text."""
-    lines = [f"{kept.format} {' '.join(kept.fields)} = {kept.value:.9g}, off by {kept.error:.3g}" for kept in look_at(x, largest)]
-    return f"The number {x:.9g}:\n" + "\n".join(lines)
-
-
-def bits_explorer(x: float = 0.1, largest: float = 4.0) -> None:
-    """Show the bits of a number that can be typed, or picked from a list, beside a slider for the range that int8 has to cover."""
-    show_widget(bits_widget(x, largest), bits_html(x, largest), bits_text(x, largest))
-
-
-def bits_widget(x: float, largest: float) -> Any:
-    """The widget behind `bits_explorer`: a field, a list of examples, a slider; the table follows each."""
-    import ipywidgets as widgets
-
-    layout, style = widgets.Layout(width="430px"), {"description_width": "170px"}
-    number = widgets.FloatText(value=x, description="a number", layout=layout, style=style)
-    choices = [("your own", None), *((f"{example:.9g}", example) for example in EXAMPLES)]
-    examples = widgets.Dropdown(options=choices, description="or one of these", layout=layout, style=style)
-    power = widgets.IntSlider(
-        value=round(math.log2(largest)), min=-4, max=17, description="int8 covers ±2 to the", layout=layout, style=style
-    )
-    table = widgets.HTML()
-
-    def redraw(_: Any = None) -> None:
-        table.value = bits_html(number.value, 2.0**power.value)
-
-    def pick(change: Any) -> None:
-        if change["new"] is not None:
-            number.value = change["new"]
-
-    examples.observe(pick, names="value")
-    number.observe(redraw, names="value")
-    power.observe(redraw, names="value")
-    redraw()
-    return widgets.VBox([number, examples, power, table])
+def _distance(value: float, x: float) -> float:
+    """How far a stored value is from a number; not a number where that number is not finite."""
+    return abs(value - x) if math.isfinite(x) else math.nan

@@ -5,9 +5,22 @@ from __future__ import annotations
 from labutils.lazy import lazy_names
 
 _NAMES = {
-    "attention": ["AttentionWeights", "KVCache"],
-    "bpe": ["BytePairs"],
+    "attention": ["AttentionProjections", "KVCache"],
+    "bpe": ["BPETokenizer", "split_words", "token_costs", "train_bpe"],
+    "decoding": ["SamplingSettings"],
     "gpt": ["GPT", "train_gpt"],
+    "head_explorer": ["explore_heads", "head_view"],
+    "microscope": ["decoding_view", "explore_decoding"],
+    "seq2seq": [
+        "build_translator",
+        "cross_attention",
+        "exact_match",
+        "train_translator",
+        "trainable_parameters",
+        "translate",
+        "translation_datasets",
+        "translation_pair",
+    ],
     "studies": ["attention_maps", "gradient_norms", "scale_study"],
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

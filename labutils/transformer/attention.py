@@ -2,7 +2,7 @@
 
 Shapes: B texts, T positions of the queries, S positions of the keys and values (S = T where a text looks at itself), D numbers in
 a hidden state, H heads of E numbers each, G groups of heads that share keys and values; `...` stands for any leading dimensions.
-All functions leave their inputs unchanged. What they show on a whole model stands in `attention_studies`.
+All functions leave their inputs unchanged. What they show on a whole model stands in `studies`.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def repeat_heads(x: Tensor, times: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class AttentionWeights:
+class AttentionProjections:
     """The projections of one attention layer without biases, as a Llama-type model keeps them (each turns x into x @ W.T).
 
     Attributes:
@@ -198,7 +198,7 @@ class KVCache:
 
 
 def multi_head(
-    hidden_states: Tensor, weights: AttentionWeights, cache: KVCache | None = None, causal: bool = True
+    hidden_states: Tensor, weights: AttentionProjections, cache: KVCache | None = None, causal: bool = True
 ) -> tuple[Tensor, Tensor]:
     """One layer of multi-head, grouped-query attention with rotary positions.
 

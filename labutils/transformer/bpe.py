@@ -29,7 +29,7 @@ from labutils.errors import LabError
 Merge = tuple[bytes, bytes]
 
 # Contractions, words, numbers, signs, each with the blank before it; then blanks. From GPT-2.
-WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+WORD_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 # Id -> byte: those that Latin-1 prints come first, then the others (GPT-2's order; 0x20, the blank, is 220).
@@ -44,7 +44,7 @@ def split_words(text: str) -> list[str]:
     """
     import regex
 
-    return regex.findall(WORDS, text)
+    return regex.findall(WORD_PATTERN, text)
 
 
 def _utf8(text: str) -> bytes:
@@ -54,10 +54,10 @@ def _utf8(text: str) -> bytes:
         raise LabError("The text holds half a character (a lone surrogate), which has no bytes: write that text anew.") from None
 
 
-def merge(ids: Sequence[int], pair: tuple[int, int], new: int) -> list[int]:
+def merge_pair(ids: Sequence[int], pair: tuple[int, int], new: int) -> list[int]:
     """The ids with each occurrence of the pair replaced by the new one, from left to right.
 
-    >>> merge([1, 1, 1, 2], (1, 1), 9)
+    >>> merge_pair([1, 1, 1, 2], (1, 1), 9)
     [9, 1, 2]
     """
     result: list[int] = []
@@ -72,7 +72,7 @@ def merge(ids: Sequence[int], pair: tuple[int, int], new: int) -> list[int]:
     return result
 
 
-def train(texts: str | Iterable[str], merges: int) -> list[Merge]:
+def train_bpe(texts: str | Iterable[str], merges: int) -> list[Merge]:
     """Learn merges: each time the most frequent pair of neighbouring tokens becomes one token.
 
     Args:
@@ -80,12 +80,12 @@ def train(texts: str | Iterable[str], merges: int) -> list[Merge]:
         merges: how many to learn. Fewer come back where no pair is left.
 
     Returns:
-        Pairs of byte strings, in the order in which they were merged: what `BytePairs` is made of.
+        Pairs of byte strings, in the order in which they were merged: what `BPETokenizer` is made of.
 
     Raises:
         LabError: a negative number of merges, or half a character in a text.
 
-    Example: `train("low lower lowest", 2)` is [(b"l", b"o"), (b"lo", b"w")].
+    Example: `train_bpe("low lower lowest", 2)` is [(b"l", b"o"), (b"lo", b"w")].
     """
     if merges < 0:
         raise LabError(f"{merges} merges cannot be learned: give 0 or more.")
@@ -110,7 +110,7 @@ def train(texts: str | Iterable[str], merges: int) -> list[Merge]:
         vocabulary += [left + right][: new == len(vocabulary)]
         for place in places.pop(best):
             ids, count = words[place]
-            after = merge(ids, best, new)
+            after = merge_pair(ids, best, new)
             for pair in pairwise(ids):
                 frequency[pair] -= count
             for pair in pairwise(after):
@@ -121,14 +121,14 @@ def train(texts: str | Iterable[str], merges: int) -> list[Merge]:
     return learned
 
 
-class BytePairs:
+class BPETokenizer:
     """A tokenizer made of merges.
 
     Attributes:
-        merges: what `train` returned.
+        merges: what `train_bpe` returned.
         vocabulary: id -> bytes; `len(tokenizer)` is its size.
 
-    >>> tokenizer = BytePairs(train("low lower lowest", 2))
+    >>> tokenizer = BPETokenizer(train_bpe("low lower lowest", 2))
     >>> tokenizer.pieces("lowly")
     ['low', 'l', 'y']
     """
@@ -146,7 +146,9 @@ class BytePairs:
         made = set(BYTES)
         for rank, (left, right) in enumerate(merges):
             if not {left, right} <= made:
-                raise LabError(f"Merge {rank} joins {left!r} and {right!r}, and not both exist by then: keep the order of train.")
+                raise LabError(
+                    f"Merge {rank} joins {left!r} and {right!r}, and not both exist by then: keep the order of train_bpe."
+                )
             made.add(left + right)
             self._rank.setdefault((left, right), rank)
         self._word = lru_cache(maxsize=100_000)(self._encode_word)
@@ -190,7 +192,7 @@ class BytePairs:
 
 
 @dataclass(frozen=True)
-class Cost:
+class TokenCost:
     """What texts cost under a tokenizer.
 
     Attributes:
@@ -215,12 +217,12 @@ class Cost:
         return self.tokens / max(1, self.words)
 
 
-def compare(texts: Sequence[str], tokenizers: Mapping[str, Any], price_per_million: float = 1.0) -> list[Cost]:
+def token_costs(texts: Sequence[str], tokenizers: Mapping[str, Any], price_per_million: float = 1.0) -> list[TokenCost]:
     """Count the tokens of the same texts under several tokenizers.
 
     Args:
         texts: what to count; at least one.
-        tokenizers: name -> a tokenizer of transformers, or a `BytePairs`.
+        tokenizers: name -> a tokenizer of transformers, or a `BPETokenizer`.
         price_per_million: of a million tokens, in any currency.
 
     Raises:
@@ -231,11 +233,11 @@ def compare(texts: Sequence[str], tokenizers: Mapping[str, Any], price_per_milli
     words = sum(len(text.split()) for text in texts)
     costs = []
     for name, tokenizer in tokenizers.items():
-        own = isinstance(tokenizer, BytePairs)
+        own = isinstance(tokenizer, BPETokenizer)
         rows = [tokenizer.encode(text) if own else tokenizer.encode(text, add_special_tokens=False) for text in texts]
         lost = None if own else tokenizer.unk_token_id
         tokens = sum(map(len, rows))
         restored = sum(tokenizer.decode(row) == text for row, text in zip(rows, texts, strict=True)) / len(texts)
         unknown = sum(row.count(lost) for row in rows)
-        costs.append(Cost(name, tokens, words, unknown, restored, tokens * price_per_million / 1e6))
+        costs.append(TokenCost(name, tokens, words, unknown, restored, tokens * price_per_million / 1e6))
     return costs

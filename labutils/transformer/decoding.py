@@ -115,7 +115,7 @@ def stop_at(text: str, stops: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Settings:
+class SamplingSettings:
     """Inference parameters, each off by default."""
 
     temperature: float = 1.0
@@ -126,7 +126,7 @@ class Settings:
     repetition: float = 1.0
 
 
-def process(logits: Tensor, ids: Tensor, settings: Settings, prompt_length: int = 0) -> Tensor:
+def process(logits: Tensor, ids: Tensor, settings: SamplingSettings, prompt_length: int = 0) -> Tensor:
     """Logits (V,) after everything that stands between the model and the draw, in the order of transformers' generate().
 
     Penalties first, then temperature, then top-k, then top-p.
@@ -148,7 +148,7 @@ def process(logits: Tensor, ids: Tensor, settings: Settings, prompt_length: int 
 
 def choose(logits: Tensor, ids: Tensor, u: float, temperature: float, k: int, p: float, penalty: float) -> int:
     """The next token for one uniform number u: repetition penalty, temperature, top-k, top-p, softmax, draw (exercise 2.8)."""
-    settings = Settings(temperature=temperature, top_k=k, top_p=p, repetition=penalty)
+    settings = SamplingSettings(temperature=temperature, top_k=k, top_p=p, repetition=penalty)
     return draw(softmax(process(logits, ids, settings)), u)
 
 
@@ -190,16 +190,6 @@ def next_logits(model: Any, tokenizer: Any, text: str) -> Tensor:
         extra = {"decoder_input_ids": torch.tensor([[model.config.decoder_start_token_id]], device=model.device)}
     with torch.no_grad():
         return model(ids, **extra).logits[0, -1].float()
-
-
-def repeated_share(ids: Sequence[int], n: int = 4) -> float:
-    """The share of n-grams in a sequence that already occurred in it: 0.0 where all differ, near 1.0 in a loop.
-
-    >>> repeated_share([1, 2, 1, 2, 1, 2], n=2)
-    0.6
-    """
-    grams = [tuple(ids[i : i + n]) for i in range(len(ids) - n + 1)]
-    return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
 def entropy(probs: Tensor) -> Tensor:

@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from labutils.errors import LabError
 from labutils.transformer import attention, decoding
-from labutils.transformer.attention import AttentionWeights, KVCache
-from labutils.transformer.bpe import BytePairs
+from labutils.transformer.attention import AttentionProjections, KVCache
+from labutils.transformer.bpe import BPETokenizer
 
 
 class Block(nn.Module):
@@ -38,7 +38,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T, D) to (B, T, D)."""
-        weights = AttentionWeights(self.q.weight, self.k.weight, self.v.weight, self.o.weight, self.heads, self.heads)
+        weights = AttentionProjections(self.q.weight, self.k.weight, self.v.weight, self.o.weight, self.heads, self.heads)
         x = x + attention.multi_head(attention.rms_norm(x, self.norm1), weights, cache)[0]
         y = attention.rms_norm(x, self.norm2)
         return x + self.down(functional.silu(self.gate(y)) * self.up(y))  # (B, T, F) inside
@@ -88,7 +88,7 @@ class GPT(nn.Module):
 
 
 @dataclass(frozen=True)
-class Point:
+class LossPoint:
     """A point of the learning curve; both losses in bits per byte of text, so that tokenizers compare."""
 
     step: int
@@ -97,7 +97,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainedGPT:
     """A trained model, its tokenizer, and how it went.
 
     Attributes:
@@ -110,8 +110,8 @@ class Training:
     """
 
     model: GPT
-    tokenizer: BytePairs
-    curve: tuple[Point, ...]
+    tokenizer: BPETokenizer
+    curve: tuple[LossPoint, ...]
     unigram: float
     bigram: float
     parameters: int
@@ -124,7 +124,7 @@ class Training:
         return self.tokenizer.decode(ids + self.model.generate(ids, max_new_tokens, temperature, seed))
 
 
-def baselines(train: Tensor, validation: Tensor, vocabulary: int) -> tuple[float, float]:
+def ngram_baselines(train: Tensor, validation: Tensor, vocabulary: int) -> tuple[float, float]:
     """Cross-entropy, in bits per token, of validation ids (T,) after their first under counts from train ids (S,).
 
     Unigram: how often each token came, plus one. Bigram: (count(a, b) + k P(b)) / (count(a) + k), with the k that suits the
@@ -158,19 +158,19 @@ def validation_loss(model: GPT, ids: Tensor, context: int) -> float:
 
 def train_gpt(
     texts: Sequence[str],
-    tokenizer: BytePairs | None = None,
+    tokenizer: BPETokenizer | None = None,
     *,
     steps: int = 500,
-    batch: int = 8,
+    batch_size: int = 8,
     context: int = 128,
     dim: int = 96,
     layers: int = 3,
     heads: int = 4,
     learning_rate: float = 5e-3,
-    every: int = 50,
+    eval_interval: int = 50,
     seed: int = 0,
     device: str = "cpu",
-) -> Training:
+) -> TrainedGPT:
     """Train a small GPT on texts; every eighth is held out for validation.
 
     On the course's prose the default size and steps take about a minute on two cores. With bytes as tokens the model then beats
@@ -180,17 +180,17 @@ def train_gpt(
     Args:
         texts: at least eight.
         tokenizer: bytes (no merges) by default. Learn its merges without the held-out texts, `texts[::8]`.
-        steps: optimizer steps, of `batch` windows of `context` tokens.
+        steps: optimizer steps, of `batch_size` windows of `context` tokens.
         dim, layers, heads: the model's size.
         learning_rate: AdamW's, after a warm-up, falling to a tenth along a cosine.
-        every: how many steps lie between two points of the curve.
+        eval_interval: how many steps lie between two points of the curve.
         seed: of weights and windows; torch's global generator is left as it was.
         device: where to compute.
 
     Raises:
         LabError: too few texts, or texts too short for one window.
     """
-    tokenizer = tokenizer or BytePairs([])
+    tokenizer = tokenizer or BPETokenizer([])
     held_out, kept = list(texts[::8]), [text for i, text in enumerate(texts) if i % 8]
     train, validation = (torch.tensor(tokenizer.encode("\n\n".join(part)), device=device) for part in (kept, held_out))
     if not kept or len(train) < context + 2 or len(validation) < 2:
@@ -199,7 +199,7 @@ def train_gpt(
         torch.manual_seed(seed)
         model = GPT(len(tokenizer), dim, layers, heads).to(device)
     per_byte = len(validation) / len("\n\n".join(held_out).encode())  # tokens per byte
-    unigram, bigram = baselines(train, validation, len(tokenizer))
+    unigram, bigram = ngram_baselines(train, validation, len(tokenizer))
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.1)
     warm_up = max(1, steps // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -208,14 +208,14 @@ def train_gpt(
     generator = torch.Generator().manual_seed(seed)
     curve, losses = [], []
     for step in range(steps + 1):
-        starts = torch.randint(len(train) - context, (batch, 1), generator=generator)
+        starts = torch.randint(len(train) - context, (batch_size, 1), generator=generator)
         window = train[(starts + torch.arange(context + 1)).to(device)]  # (B, T + 1)
         loss = functional.cross_entropy(model(window[:, :-1]).flatten(0, 1), window[:, 1:].flatten())
         losses.append(float(loss.detach()) / math.log(2))
-        if step % every == 0 or step == steps:
-            recent = losses[-every:]
+        if step % eval_interval == 0 or step == steps:
+            recent = losses[-eval_interval:]
             curve.append(
-                Point(step, sum(recent) / len(recent) * per_byte, validation_loss(model, validation, context) * per_byte)
+                LossPoint(step, sum(recent) / len(recent) * per_byte, validation_loss(model, validation, context) * per_byte)
             )
         if step < steps:
             optimizer.zero_grad()
@@ -224,4 +224,4 @@ def train_gpt(
             optimizer.step()
             schedule.step()
     parameters = sum(weight.numel() for weight in model.parameters())
-    return Training(model.eval(), tokenizer, tuple(curve), unigram * per_byte, bigram * per_byte, parameters)
+    return TrainedGPT(model.eval(), tokenizer, tuple(curve), unigram * per_byte, bigram * per_byte, parameters)

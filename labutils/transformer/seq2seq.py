@@ -4,7 +4,7 @@
 or more such numbers. Some are three words, some one ("nineteen", "forty"), so the place of a word does not tell where its digit
 goes. How many numbers there are is the length: it says how much a model must carry from the source to the target.
 
-Three models of about the same size learn it (see `seq2seq_models`): a transformer, and a GRU without and with attention.
+Three models of about the same size learn it (see `translators`): a transformer, and a GRU without and with attention.
 
 This module imports torch at once, for its models; nothing imports this module before the lab does.
 
@@ -30,8 +30,8 @@ TEENS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen"
 TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 START, END = 1, 2
 SPECIAL = ("<pad>", "<start>", "<end>")
-SOURCE = (*SPECIAL, *UNITS, "and", *TEENS, *TENS)
-TARGET = (*SPECIAL, *"0123456789")
+SOURCE_VOCABULARY = (*SPECIAL, *UNITS, "and", *TEENS, *TENS)
+TARGET_VOCABULARY = (*SPECIAL, *"0123456789")
 KINDS = ("transformer", "gru", "gru+attention")
 
 
@@ -39,7 +39,7 @@ KINDS = ("transformer", "gru", "gru+attention")
 
 
 @dataclass(frozen=True)
-class Pair:
+class TranslationPair:
     """A source in words, its translation in digits, and how many numbers it holds."""
 
     source: tuple[str, ...]
@@ -47,10 +47,10 @@ class Pair:
     length: int
 
 
-def say(number: int) -> tuple[str, ...]:
+def number_words(number: int) -> tuple[str, ...]:
     """A number from 10 to 99 in the words of old.
 
-    >>> say(24), say(40), say(14)
+    >>> number_words(24), number_words(40), number_words(14)
     (('four', 'and', 'twenty'), ('forty',), ('fourteen',))
     """
     if not 10 <= number <= 99:
@@ -61,12 +61,16 @@ def say(number: int) -> tuple[str, ...]:
     return (UNITS[unit - 1], "and", TENS[tens - 2]) if unit else (TENS[tens - 2],)
 
 
-def pair_of(numbers: Sequence[int]) -> Pair:
-    """The pair of some numbers: `pair_of([24, 14])` has the source "four and twenty fourteen", the target "2414", the length 2."""
-    return Pair(tuple(word for number in numbers for word in say(number)), tuple("".join(map(str, numbers))), len(numbers))
+def translation_pair(numbers: Sequence[int]) -> TranslationPair:
+    """The pair of some numbers: `translation_pair([24, 14])` has the source "four and twenty fourteen", the target "2414", the length 2."""
+    return TranslationPair(
+        tuple(word for number in numbers for word in number_words(number)), tuple("".join(map(str, numbers))), len(numbers)
+    )
 
 
-def datasets(longest: int = 6, train_each: int = 2_400, test_each: int = 100, seed: int = 0) -> tuple[list[Pair], list[Pair]]:
+def translation_datasets(
+    longest: int = 6, train_each: int = 2_400, test_each: int = 100, seed: int = 0
+) -> tuple[list[TranslationPair], list[TranslationPair]]:
     """Training and test pairs that have no source in common.
 
     Args:
@@ -75,14 +79,14 @@ def datasets(longest: int = 6, train_each: int = 2_400, test_each: int = 100, se
         seed: of the draw.
     """
     dice = random.Random(seed)
-    train: list[Pair] = []
-    test: list[Pair] = []
+    train: list[TranslationPair] = []
+    test: list[TranslationPair] = []
     for length in range(1, longest + 1):
         wanted = min(train_each + test_each, 90**length)
         drawn: dict[tuple[int, ...], None] = {}  # a set that keeps its order
         while len(drawn) < wanted:
             drawn[tuple(dice.choices(range(10, 100), k=length))] = None
-        pairs = [pair_of(numbers) for numbers in drawn]
+        pairs = [translation_pair(numbers) for numbers in drawn]
         held_out = min(test_each, len(pairs) // 5)
         test += pairs[:held_out]
         train += pairs[held_out:]
@@ -93,20 +97,20 @@ def _ids(rows: Sequence[Sequence[str]], vocabulary: Sequence[str]) -> Tensor:
     """Ids of rows of tokens, (B, S), filled up with <pad>."""
     number = {token: i for i, token in enumerate(vocabulary)}
     if unknown := {token for row in rows for token in row} - set(number):
-        raise LabError(f"“{min(unknown)}” is not in the vocabulary: use words such as {', '.join(say(24))} or nineteen.")
+        raise LabError(f"“{min(unknown)}” is not in the vocabulary: use words such as {', '.join(number_words(24))} or nineteen.")
     ids = [torch.tensor([number[token] for token in row]) for row in rows]
     return nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=PAD)
 
 
 def source_ids(sources: Sequence[Sequence[str]]) -> Tensor:
     """(B, S), each row closed by <end>."""
-    return _ids([(*source, "<end>") for source in sources], SOURCE)
+    return _ids([(*source, "<end>") for source in sources], SOURCE_VOCABULARY)
 
 
 # The models
 
 
-def build(kind: str, dim: int = 64, seed: int = 0) -> Translator:
+def build_translator(kind: str, dim: int = 64, seed: int = 0) -> Translator:
     """A model with random weights: "transformer", "gru" (one fixed vector) or "gru+attention".
 
     Raises:
@@ -117,11 +121,11 @@ def build(kind: str, dim: int = 64, seed: int = 0) -> Translator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if kind == "transformer":
-            return Transformer(len(SOURCE), len(TARGET), dim)
-        return Recurrent(len(SOURCE), len(TARGET), dim, attend=kind == "gru+attention")
+            return Transformer(len(SOURCE_VOCABULARY), len(TARGET_VOCABULARY), dim)
+        return Recurrent(len(SOURCE_VOCABULARY), len(TARGET_VOCABULARY), dim, use_attention=kind == "gru+attention")
 
 
-def parameters(model: nn.Module) -> int:
+def trainable_parameters(model: nn.Module) -> int:
     """How many numbers a model learns."""
     return sum(weight.numel() for weight in model.parameters())
 
@@ -129,16 +133,21 @@ def parameters(model: nn.Module) -> int:
 # Training and use
 
 
-def train(
-    model: Translator, pairs: Sequence[Pair], steps: int = 800, batch: int = 64, learning_rate: float = 3e-3, seed: int = 0
+def train_translator(
+    model: Translator,
+    pairs: Sequence[TranslationPair],
+    steps: int = 800,
+    batch_size: int = 64,
+    learning_rate: float = 3e-3,
+    seed: int = 0,
 ) -> list[float]:
-    """Train a model in place: every step on `batch` pairs, each length as likely as any other.
+    """Train a model in place: every step on `batch_size` pairs, each length as likely as any other.
 
     Args:
-        model: what `build` returned.
+        model: what `build_translator` returned.
         pairs: to learn from.
         steps: of AdamW, with one rise and fall of the learning rate.
-        batch: B.
+        batch_size: B.
         learning_rate: its highest value.
         seed: of the choice of pairs: the same pairs in the same order for every model.
 
@@ -155,7 +164,7 @@ def train(
     losses = []
     model.train()
     for _ in range(steps):
-        rows = torch.multinomial(chances, batch, replacement=True, generator=generator).to(device)
+        rows = torch.multinomial(chances, batch_size, replacement=True, generator=generator).to(device)
         logits, _ = model.decode(model.encode(source[rows]), target[rows, :-1])
         loss = functional.cross_entropy(logits.flatten(0, 1), target[rows, 1:].flatten(), ignore_index=PAD)
         optimizer.zero_grad()
@@ -168,13 +177,13 @@ def train(
     return losses
 
 
-def _target_ids(pairs: Sequence[Pair]) -> Tensor:
+def _target_ids(pairs: Sequence[TranslationPair]) -> Tensor:
     """(B, T), each row between <start> and <end>."""
-    return _ids([("<start>", *pair.target, "<end>") for pair in pairs], TARGET)
+    return _ids([("<start>", *pair.target, "<end>") for pair in pairs], TARGET_VOCABULARY)
 
 
 @torch.no_grad()
-def predict(model: Translator, sources: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+def translate(model: Translator, sources: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """Greedy translations, token by token, each without its <end> and never longer than two digits for each word."""
     ids = source_ids(sources).to(next(model.parameters()).device)
     memory = model.encode(ids)
@@ -187,23 +196,23 @@ def predict(model: Translator, sources: Sequence[Sequence[str]]) -> list[tuple[s
     # No word is more than two digits: a row that never ends is cut there.
     rows = [row[: 2 * len(source)] for row, source in zip(written[:, 1:].tolist(), sources, strict=True)]
     rows = [row[: row.index(END)] if END in row else row for row in rows]
-    return [tuple(TARGET[i] for i in row) for row in rows]
+    return [tuple(TARGET_VOCABULARY[i] for i in row) for row in rows]
 
 
 @dataclass(frozen=True)
-class Score:
+class ExactMatches:
     """How many of the translations are right in every token."""
 
     right: int
     total: int
 
 
-def exact_match(model: Translator, pairs: Sequence[Pair]) -> dict[int, Score]:
+def exact_match(model: Translator, pairs: Sequence[TranslationPair]) -> dict[int, ExactMatches]:
     """Exact translations by length, shortest first."""
-    written = predict(model, [pair.source for pair in pairs])
+    written = translate(model, [pair.source for pair in pairs])
     total = Counter(pair.length for pair in pairs)
     right = Counter(pair.length for pair, row in zip(pairs, written, strict=True) if row == pair.target)
-    return {length: Score(right[length], total[length]) for length in sorted(total)}
+    return {length: ExactMatches(right[length], total[length]) for length in sorted(total)}
 
 
 @dataclass(frozen=True)
@@ -228,9 +237,9 @@ def cross_attention(model: Translator, source: Sequence[str]) -> CrossAttention:
     Raises:
         LabError: the model has no attention to the source.
     """
-    written = (*predict(model, [source])[0], "<end>")
+    written = (*translate(model, [source])[0], "<end>")
     ids = source_ids([source]).to(next(model.parameters()).device)
-    weights = model.decode(model.encode(ids), _ids([("<start>", *written[:-1])], TARGET).to(ids.device))[1]
+    weights = model.decode(model.encode(ids), _ids([("<start>", *written[:-1])], TARGET_VOCABULARY).to(ids.device))[1]
     if weights is None:
         raise LabError(
             "This model looks back at nothing: its decoder has one fixed vector. Build “gru+attention” or “transformer”."

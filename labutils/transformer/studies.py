@@ -1,4 +1,4 @@
-"""What lab 01 measures about attention: in a real model (maps, logit lens), and on random numbers (sqrt(d), depth)."""
+"""What lab 01 measures about attention: the maps of a real model, and on random numbers why to divide by sqrt(d) and what depth does to gradients."""
 
 from __future__ import annotations
 
@@ -9,31 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from labutils.errors import LabError
 from labutils.transformer import attention
-from labutils.transformer.attention import AttentionWeights
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_MAP_TOKENS = 512  # the maps of all 270 heads of the course's model then take 0.28 GB
-
-
-def layer_weights(model: Any, layer: int) -> AttentionWeights:
-    """The projections of one attention layer of a Llama, such as the course's model, as `attention.multi_head` takes them.
-
-    Raises:
-        LabError: the model has no such layer, or one that `multi_head` does not compute (biases, other rotations).
-    """
-    config = model.config
-    if config.model_type != "llama":
-        raise LabError(f"This model is a {config.model_type}, not a llama: unset LABS_MODEL to look into the course's model.")
-    if not 0 <= layer < config.num_hidden_layers:
-        raise LabError(f"The model has no layer {layer}: choose 0 to {config.num_hidden_layers - 1}.")
-    rotation = config.rope_parameters
-    if config.attention_bias or rotation["rope_type"] != "default":
-        raise LabError("This model's attention has parts that multi_head leaves out: unset LABS_MODEL to look into the course's.")
-    found = model.get_decoder().layers[layer].self_attn
-    q, k, v, o = (part.weight.detach() for part in (found.q_proj, found.k_proj, found.v_proj, found.o_proj))
-    return AttentionWeights(q, k, v, o, config.num_attention_heads, config.num_key_value_heads, rotation["rope_theta"])
 
 
 @contextmanager
@@ -67,49 +47,6 @@ def attention_maps(model: Any, ids: Tensor) -> Tensor:
     with torch.no_grad(), eager_attention(model):
         found = model(input_ids=ids[None].to(model.device), output_attentions=True).attentions
     return torch.stack([layer[0] for layer in found]).float().cpu()
-
-
-@dataclass(frozen=True)
-class LensRow:
-    """What the residual stream would say after a layer: the place (1 is first) and probability of a token, and the leader's id."""
-
-    layer: int
-    rank: int
-    probability: float
-    best: int
-
-
-def logit_lens(model: Any, ids: Tensor, token: int) -> list[LensRow]:
-    """Read the residual stream at the last position after every layer as if it were the last: final norm, then lm_head.
-
-    Row 0 is the embedding, before any layer; the last row is what the model really predicts.
-
-    Args:
-        model: a Llama-type decoder.
-        ids: (T,), the prompt.
-        token: the id whose rank and probability to follow.
-
-    Raises:
-        LabError: the model has no final norm and lm_head where a Llama-type model keeps them.
-
-    Source: nostalgebraist 2020, "interpreting GPT: the logit lens" (LessWrong).
-    """
-    import torch
-
-    try:
-        norm, head = model.get_decoder().norm, model.get_output_embeddings()
-    except AttributeError:
-        raise LabError("The logit lens reads Llama-type models: unset LABS_MODEL to use the course's model.") from None
-    rows = []
-    with torch.no_grad():
-        stream = model(input_ids=ids[None].to(model.device), output_hidden_states=True).hidden_states
-        for layer, hidden in enumerate(stream):
-            last = hidden[0, -1]  # (D,)
-            # transformers has normalised the last one already
-            logits = head(last if layer == len(stream) - 1 else norm(last)).float()  # (V,)
-            probability = logits.softmax(-1)[token]
-            rows.append(LensRow(layer, int((logits > logits[token]).sum()) + 1, float(probability), int(logits.argmax())))
-    return rows
 
 
 @dataclass(frozen=True)

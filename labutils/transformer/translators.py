@@ -32,11 +32,11 @@ class Translator(nn.Module):
         raise NotImplementedError
 
 
-class MultiHead(nn.Module):
+class MultiHeadAttention(nn.Module):
     """Attention from x (B, T, D) to a memory (B, S, D): queries of the one, keys and values of the other."""
 
     def __init__(self, dim: int, heads: int) -> None:
-        """Four projections."""
+        """Random projections of D = dim numbers, split into heads."""
         super().__init__()
         self.heads = heads
         self.q, self.k, self.v, self.o = (nn.Linear(dim, dim) for _ in range(4))
@@ -58,33 +58,35 @@ class Transformer(Translator):
     def __init__(self, sources: int, targets: int, dim: int, heads: int = 4) -> None:
         """Random weights for vocabularies of these sizes; embeddings start smaller than positions, which makes the map clearer."""
         super().__init__()
-        self.source, self.target = nn.Embedding(sources, dim), nn.Embedding(targets, dim)
-        for table in (self.source, self.target):
+        self.source_embedding, self.target_embedding = nn.Embedding(sources, dim), nn.Embedding(targets, dim)
+        for table in (self.source_embedding, self.target_embedding):
             nn.init.normal_(table.weight, std=0.3)
-        self.read, self.write, self.cross = MultiHead(dim, heads), MultiHead(dim, heads), MultiHead(dim, 1)
+        self.encoder_attention = MultiHeadAttention(dim, heads)
+        self.decoder_attention = MultiHeadAttention(dim, heads)
+        self.cross_attention = MultiHeadAttention(dim, 1)
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(4))
-        self.think, self.reply = _feed_forward(dim), _feed_forward(dim)
+        self.encoder_feed_forward, self.decoder_feed_forward = _feed_forward(dim), _feed_forward(dim)
         self.head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, targets))
 
     def encode(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """The encoder's hidden states (B, S, D), and which of them are no padding."""
         real = (source != PAD)[:, None, None]  # (B, 1, 1, S)
-        x = self.source(source)
+        x = self.source_embedding(source)
         x = x + attention.sinusoidal_positions(*x.shape[1:]).to(x)
         y = self.norms[0](x)
-        x = x + self.read(y, y, real)[0]
-        return self.norms[1](x + self.think(x)), real
+        x = x + self.encoder_attention(y, y, real)[0]
+        return self.norms[1](x + self.encoder_feed_forward(x)), real
 
     def decode(self, memory: tuple[Tensor, Tensor], target: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Translator.decode`."""
+        """Logits (B, T, V), and the weights of the cross-attention (B, T, S)."""
         states, real = memory
-        x = self.target(target)
+        x = self.target_embedding(target)
         x = x + attention.sinusoidal_positions(*x.shape[1:]).to(x)
         y = self.norms[2](x)
-        x = x + self.write(y, y, attention.causal_mask(target.shape[1]))[0]
-        contexts, weights = self.cross(self.norms[3](x), states, real)  # one context for each target token
+        x = x + self.decoder_attention(y, y, attention.causal_mask(target.shape[1]))[0]
+        contexts, weights = self.cross_attention(self.norms[3](x), states, real)  # one context for each target token
         x = x + contexts
-        return self.head(x + self.reply(x)), weights[:, 0]
+        return self.head(x + self.decoder_feed_forward(x)), weights[:, 0]
 
 
 class Recurrent(Translator):
@@ -94,26 +96,26 @@ class Recurrent(Translator):
     attention: Luong et al. 2015 (arXiv:1508.04025), section 3.1, with the scaled dot product as the score.
     """
 
-    def __init__(self, sources: int, targets: int, dim: int, attend: bool) -> None:
+    def __init__(self, sources: int, targets: int, dim: int, use_attention: bool) -> None:
         """Random weights for vocabularies of these sizes; the state has 7/4 D numbers, which makes the model as large as a `Transformer` of the same D."""
         super().__init__()
         hidden = 7 * dim // 4
-        self.source, self.target = nn.Embedding(sources, dim), nn.Embedding(targets, dim)
-        self.reader, self.writer = nn.GRU(dim, hidden, batch_first=True), nn.GRU(dim, hidden, batch_first=True)
-        self.attend = attend
-        self.head = nn.Linear(2 * hidden if attend else hidden, targets)
+        self.source_embedding, self.target_embedding = nn.Embedding(sources, dim), nn.Embedding(targets, dim)
+        self.encoder, self.decoder = nn.GRU(dim, hidden, batch_first=True), nn.GRU(dim, hidden, batch_first=True)
+        self.use_attention = use_attention
+        self.head = nn.Linear(2 * hidden if use_attention else hidden, targets)
 
     def encode(self, source: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """All states (B, S, D), the one after each source's <end> (1, B, D), and which states are no padding."""
-        states, _ = self.reader(self.source(source))
+        states, _ = self.encoder(self.source_embedding(source))
         last = (source != PAD).sum(1) - 1
         return states, states[torch.arange(len(source), device=source.device), last][None], (source != PAD)[:, None]
 
     def decode(self, memory: tuple[Tensor, Tensor, Tensor], target: Tensor) -> tuple[Tensor, Tensor | None]:
-        """See `Translator.decode`."""
+        """Logits (B, T, V), and the weights of the attention to the encoder's states (B, T, S), or None without it."""
         states, last, real = memory
-        x, _ = self.writer(self.target(target), last)
-        if not self.attend:
+        x, _ = self.decoder(self.target_embedding(target), last)
+        if not self.use_attention:
             return self.head(x), None
         contexts, weights = attention.scaled_dot_product(x, states, states, real)
         return self.head(torch.cat([x, contexts], dim=-1)), weights

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from labutils.errors import LabError
-from labutils.prompting.prompts import encode
+from labutils.prompting.prompts import encode_prompt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,7 +74,7 @@ def build_examples(
     examples = []
     for number, (prompt, completion) in enumerate(pairs):
         written = list(tokenizer(completion, add_special_tokens=False).input_ids)
-        example = Example(encode(tokenizer, prompt), [*written, tokenizer.eos_token_id] if end else written)
+        example = Example(encode_prompt(tokenizer, prompt), [*written, tokenizer.eos_token_id] if end else written)
         if not written or not example.prompt:
             raise LabError(f"Pair {number} has an empty {'prompt' if written else 'completion'}: both need at least one token.")
         if window and example.length > window:

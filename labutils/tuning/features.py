@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labutils.prompting.prompts import encode
+from labutils.prompting.prompts import encode_prompt
 
 
 @torch.no_grad()
@@ -19,7 +19,7 @@ def last_states(model: Any, tokenizer: Any, prompts: Sequence[str]) -> Tensor:
     """
     states = []
     for prompt in prompts:
-        ids = torch.tensor([encode(tokenizer, prompt)], device=model.device)
+        ids = torch.tensor([encode_prompt(tokenizer, prompt)], device=model.device)
         if model.config.is_encoder_decoder:
             states.append(model.get_encoder()(input_ids=ids).last_hidden_state[0, -1])
         else:

@@ -11,7 +11,8 @@ from statistics import fmean
 from typing import Any
 
 from labutils.course.plots import BLUE, ORANGE, new_figure, show, show_table, whole_numbers
-from labutils.evaluation.intervals import Verdict, bootstrap_interval, compare
+from labutils.evaluation.comparisons import PairedComparison, compare
+from labutils.evaluation.intervals import bootstrap_interval
 from labutils.machine.limits import GB, gib
 
 Arms = Mapping[str, Mapping[str, Any]]
@@ -58,7 +59,7 @@ def race_table(caption: str, before: str, arms: Arms, parameters: int) -> None:
     show_table(("", *arms), rows, caption)
 
 
-def probe_table(before: str, arms: Arms) -> dict[tuple[str, str], Verdict]:
+def probe_table(before: str, arms: Arms) -> dict[tuple[str, str], PairedComparison]:
     """Show right answers and log-likelihoods by probe and arm; (probe, arm) -> the verdict on its log-likelihoods against `before`."""
     rows, verdicts = [], {}
     for task, base in arms[before]["probes"].items():

@@ -26,7 +26,7 @@ def summary_prompts(tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[s
         return [str(few_shot_prompt(SUMMARY, [], row)) for row in rows]
 
     def chat(row: Mapping[str, Any]) -> str:
-        instruction, dialogue = SUMMARY.instruction, row[SUMMARY.text]
+        instruction, dialogue = SUMMARY.instruction, row[SUMMARY.input_column]
         messages = [{"role": "system", "content": instruction}, {"role": "user", "content": dialogue}]
         try:
             return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -43,16 +43,21 @@ def summary_pairs(tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[tup
 
 
 def write_summaries(
-    model: Any, tokenizer: Any, rows: Sequence[Mapping[str, Any]], prompts: Sequence[str] | None = None
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[Mapping[str, Any]],
+    prompts: Sequence[str] | None = None,
+    max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> list[str]:
-    """A summary of each dialogue by greedy decoding, at most `MAX_NEW_TOKENS` tokens, on one line.
+    """A summary of each dialogue by greedy decoding, on one line.
 
     Args:
         model, tokenizer: as `load_model` gives them, tuned or not.
         rows: dialogues.
         prompts: in place of those of `summary_prompts`.
+        max_new_tokens: of a summary.
     """
-    texts = generate_texts(model, tokenizer, prompts or summary_prompts(tokenizer, rows), MAX_NEW_TOKENS)
+    texts = generate_texts(model, tokenizer, prompts or summary_prompts(tokenizer, rows), max_new_tokens)
     return [" ".join(text.split()) for text in texts]
 
 

@@ -6,10 +6,12 @@ import random
 from html.parser import HTMLParser
 
 import pytest
+from explorers import shown_by
 from rouge_score import rouge_scorer
 
 from labutils.errors import LabError
-from labutils.evaluation import ngram_explorer as explorer
+from labutils.evaluation import ngram_explorer
+from labutils.evaluation.ngram_explorer import MATCH, explore_ngrams, ngram_view
 
 TEXTS = [
     "",
@@ -31,7 +33,7 @@ def test_numbers_are_those_of_the_reference_implementation(n, stem):
     dice = random.Random(n)
     made = [" ".join(dice.choices(["running", "runs", "cat", "cats", "the"], k=dice.randint(0, 9))) for _ in range(40)]
     for candidate, reference in zip(made + TEXTS, made[::-1] + TEXTS[::-1], strict=True):
-        view = explorer.look(candidate, reference, n, stem)
+        view = ngram_view(candidate, reference, n, stem)
         want = scorer.score(reference, candidate)[f"rouge{n}"]
         assert (view.precision, view.recall, view.f1) == pytest.approx(tuple(want), abs=1e-12)
 
@@ -43,32 +45,32 @@ def marked(line, state):
 def test_as_many_words_light_up_as_match():
     for candidate in TEXTS:
         for reference in TEXTS:
-            view = explorer.look(candidate, reference)
-            assert len(marked(view.candidate, explorer.MATCH)) == len(marked(view.reference, explorer.MATCH)) == view.matched
+            view = ngram_view(candidate, reference)
+            assert len(marked(view.candidate, MATCH)) == len(marked(view.reference, MATCH)) == view.matched
 
 
 def test_what_was_used_up_is_marked_apart():
-    view = explorer.look("the the the cat", "the cat and the dog")
+    view = ngram_view("the the the cat", "the cat and the dog")
     assert [state for _, state in view.candidate] == ["match", "match", "surplus", "match"]
     assert [state for _, state in view.reference] == ["match", "match", "", "match", ""]
     assert (view.matched, view.in_candidate, view.in_reference) == (3, 4, 5)
 
 
 def test_a_word_in_a_matched_bigram_stays_lit_where_a_later_one_is_surplus():
-    view = explorer.look("a b a b", "a b", 2)
+    view = ngram_view("a b a b", "a b", 2)
     assert [state for _, state in view.candidate] == ["match", "match", "surplus", "surplus"]
 
 
 def test_a_text_shorter_than_n_has_no_ngrams():
-    view = explorer.look("one two", "one two", 3)
+    view = ngram_view("one two", "one two", 3)
     assert (view.matched, view.in_candidate, view.in_reference, view.f1) == (0, 0, 0, 0.0)
-    assert "0/0 = 0.000" in explorer.summary(view)
+    assert "0/0 = 0.000" in view.summary
 
 
 @pytest.mark.parametrize("n", [0, -1])
 def test_n_below_one_is_refused(n):
     with pytest.raises(LabError, match="at least one token"):
-        explorer.look("a", "a", n)
+        ngram_view("a", "a", n)
 
 
 class Words(HTMLParser):
@@ -81,54 +83,49 @@ class Words(HTMLParser):
 
 
 def test_the_page_shows_numerators_and_denominators():
-    page = explorer.view_html(explorer.look("the the the cat", "the cat and the dog"))
+    page = ngram_view("the the the cat", "the cat and the dog").html
     assert "precision = <b>3</b> matched" in page and ">4</span>" in page and ">5</span>" in page
     assert "3/4 = 0.750" in page and "3/5 = 0.600" in page
 
 
 def test_colour_is_not_the_only_sign():
-    assert "bold" in explorer._STYLES[explorer.MATCH] and "solid" in explorer._STYLES[explorer.MATCH]
-    assert "dotted" in explorer._STYLES[explorer.SURPLUS]
+    page = ngram_view("the the", "the").html
+    matched, surplus = page.index(">the</mark>"), page.index(">the</span>")
+    assert "font-weight: bold" in page[:matched] and "3px solid" in page[:matched]
+    assert "3px dotted" in page[matched:surplus]
 
 
 def test_markup_in_a_text_does_not_reach_the_page(monkeypatch):
     # The metric's tokenizer drops signs; another one need not.
-    monkeypatch.setattr(explorer, "tokenize", lambda text, stem=False: text.split())
-    page = explorer.view_html(explorer.look("<script>alert(1)</script> <i>", "<script>alert(1)</script> &"))
+    monkeypatch.setattr(ngram_explorer, "tokenize", lambda text, stem=False: text.split())
+    page = ngram_view("<script>alert(1)</script> <i>", "<script>alert(1)</script> &").html
     parser = Words()
     parser.feed(page)
     assert not {"script", "i"} & set(parser.tags) and "&lt;script&gt;" in page and "&amp;" in page
 
 
-def parts():
-    box = explorer.explorer_widget("the cat", "the cat sat", 1)
-    field, controls, page = box.children
-    slider, stem, button = controls.children
-    return field, slider, stem, button, page
-
-
 def test_typing_moving_and_resetting_change_the_page():
-    field, slider, stem, button, page = parts()
-    start = page.value
-    field.value = "a dog sat"
-    assert "precision 1/3" in page.value
-    slider.value = 2
-    assert "ROUGE-2: 0 matched" in page.value
-    stem.value = True
-    button.click()
-    assert page.value == start and (slider.value, stem.value) == (1, False)
+    shown = shown_by(explore_ngrams, "the cat", "the cat sat", 1)
+    start = shown.page
+    shown["candidate"].value = "a dog sat"
+    assert "precision 1/3" in shown.page
+    shown["n"].value = 2
+    assert "ROUGE-2: 0 matched" in shown.page
+    shown["candidate"].value, shown["n"].value = "the cats", 1
+    assert "precision 1/2" in shown.page
+    shown["cut words to their stems"].value = True
+    assert "precision 2/2" in shown.page
+    shown["Reset"].click()
+    assert shown.page == start and (shown["n"].value, shown["cut words to their stems"].value) == (1, False)
 
 
 def test_an_emptied_field_is_no_error():
-    field, _, _, _, page = parts()
-    field.value = ""
-    assert "(no words)" in page.value and "precision 0/0 = 0.000" in page.value
+    shown = shown_by(explore_ngrams, "the cat", "the cat sat")
+    shown["candidate"].value = ""
+    assert "(no words)" in shown.page and "precision 0/0 = 0.000" in shown.page
 
 
-def test_the_static_twin_holds_the_same_view(monkeypatch):
-    shown = []
-    monkeypatch.setattr(explorer, "show_widget", lambda *args: shown.append(args))
-    explorer.explorer("the cat", "the cat sat", 2)
-    widget, static, text = shown[0]
-    assert static == widget.children[2].value == explorer.view_html(explorer.look("the cat", "the cat sat", 2))
-    assert "ROUGE-2: 1 matched" in text
+def test_the_static_twin_holds_the_same_view():
+    shown = shown_by(explore_ngrams, "the cat", "the cat sat", 2)
+    assert shown.html == shown.page == ngram_view("the cat", "the cat sat", 2).html
+    assert shown.text.startswith("N-gram explorer. ROUGE-2: 1 matched")

@@ -1,4 +1,4 @@
-"""The course's metric modules as `evaluate` loads them: from a local folder, with no network, equal to labutils.evaluation.rouge."""
+"""The course's metrics for `evaluate`: no network, nothing written outside LABS_HOME, equal to the functions written for reading."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 
 import evaluate
 import pytest
-from paths import DATA, ROOT
+from paths import ROOT
 from rouge_score.scoring import BootstrapAggregator
 
 from labutils.errors import LabError
@@ -29,12 +29,6 @@ def no_network(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-
-@pytest.fixture(scope="module")
-def summaries() -> list[list[str]]:
-    lines = (DATA / "dialogues" / "test.jsonl").read_text(encoding="utf-8").splitlines()
-    return [[row[f"summary{i}"] for i in (1, 2, 3)] for row in map(json.loads, lines)]
 
 
 def test_rouge_equals_the_course_s_own(summaries):
@@ -132,34 +126,68 @@ def test_bad_input_is_one_sentence_and_the_metric_goes_on(name, predictions, ref
     assert metric.compute(predictions=PREDICTIONS, references=REFERENCES)
 
 
+def test_an_unknown_metric_is_one_sentence(says):
+    with pytest.raises(LabError) as caught:
+        production.load_metric("meteor")
+    says(caught.value, "meteor", "bleu or rouge")
+
+
 def test_what_evaluate_writes_lies_in_the_labs_home(home, tmp_path):
     assert production.load_metric("bleu").compute(predictions=PREDICTIONS, references=REFERENCES)
     assert [path.name for path in home.iterdir()] == ["evaluate"]
-    assert list(home.rglob("bleu.py"))
+
+
+@pytest.fixture
+def fresh(home, tmp_path):
+    """Run code in a new process without network and with an empty home folder; return what it prints, and what it left in that folder."""
+    person = tmp_path / "person"
+    person.mkdir()
+    no_network = (
+        "import socket\n"
+        "def refuse(*a, **k): raise AssertionError('network')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+    )
+
+    def run(code, **more):
+        variables = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "XDG_"))}
+        variables |= {"HOME": str(person), "LABS_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", **more}
+        done = subprocess.run([sys.executable, "-c", no_network + code], env=variables, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+        return done.stdout.strip(), [path for path in person.rglob("*") if path.is_file()]
+
+    return run
 
 
 @pytest.mark.slow
-def test_a_fresh_process_writes_nowhere_else(home, tmp_path):
-    person = tmp_path / "person"
-    person.mkdir()
+def test_a_fresh_process_writes_nowhere_else(fresh):
     code = (
-        "import socket, sys\n"
-        "def refuse(*a, **k): raise AssertionError('network')\n"
-        "socket.socket.connect = refuse\n"
-        "from labutils.evaluation.rouge import load_metric\n"
-        "print(load_metric('rouge').compute(predictions=['a b'], references=['a b'])['rouge1'])\n"
+        "import evaluate\n"
+        "from labutils.evaluation.production import load_metric\n"
+        "both = evaluate.combine([load_metric('rouge'), load_metric('bleu')])\n"
+        "found = both.compute(predictions=['a b c d'], references=['a b c d'])\n"
+        "print(found['rouge1'], round(found['bleu'], 6))\n"
     )
-    variables = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "XDG_"))}
-    variables |= {"HOME": str(person), "LABS_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([sys.executable, "-c", code], env=variables, cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.strip() == "1.0", done.stderr
-    assert done.stderr == ""
-    assert [path for path in person.rglob("*") if path.is_file()] == []
+    assert fresh(code) == ("1.0 100.0", [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["rouge", "bleu"])
+def test_evaluate_load_of_the_module_s_folder_is_the_same_metric(name, fresh, tmp_path):
+    code = (
+        "import evaluate, json\n"
+        f"metric = evaluate.load('labutils/evaluation/metrics/{name}', cache_dir={str(tmp_path / 'cache')!r}, keep_in_memory=True)\n"
+        f"print(json.dumps(metric.compute(predictions={PREDICTIONS!r}, references={REFERENCES!r})))\n"
+    )
+    printed, _ = fresh(code, HF_MODULES_CACHE=str(tmp_path / "modules"))
+    ours = production.load_metric(name).compute(predictions=PREDICTIONS, references=REFERENCES)
+    assert json.loads(printed) == json.loads(json.dumps(ours))
+    assert list((tmp_path / "modules").rglob(f"{name}.py"))  # the copy that `load_metric` does without
 
 
 @pytest.mark.parametrize("name", ["rouge", "bleu"])
 def test_a_second_home_in_one_process_works(name, tmp_path, monkeypatch):
     for folder in ("one", "two"):
         monkeypatch.setenv("LABS_HOME", str(tmp_path / folder))
-        assert production.load_metric(name).compute(predictions=PREDICTIONS, references=REFERENCES)
-        assert list((tmp_path / folder).rglob(f"{name}.py"))
+        metric = production.load_metric(name)
+        assert metric.compute(predictions=PREDICTIONS, references=REFERENCES)
+        assert metric.data_dir.startswith(str(tmp_path / folder))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import pytest
+from explorers import shown_by
 
 from labutils.machine.limits import GIB
 from labutils.memory import calculator
-from labutils.memory.calculator import Settings
+from labutils.memory.calculator import Scenario, explore_memory, memory_view
 
-BIG = Settings(model="70B", task="train all weights", dtype="mixed", batch=1)
+BIG = Scenario(model="70B", task="train all weights", dtype="mixed", batch=1)
 
 
 class Tags(HTMLParser):
@@ -31,7 +32,7 @@ class Tags(HTMLParser):
 
 
 def test_the_first_preset_is_the_course_model(default_model):
-    assert calculator.shape_of(Settings().model).parameters == sum(p.numel() for p in default_model[0].parameters())
+    assert calculator.shape_of(Scenario().model).parameters == sum(p.numel() for p in default_model[0].parameters())
 
 
 @pytest.mark.parametrize(("model", "billions"), [("1.7B", 1.71), ("8B", 8.03), ("70B", 70.55)])
@@ -42,65 +43,62 @@ def test_presets_are_as_large_as_they_say(model, billions):
 @pytest.mark.parametrize("model", calculator.PRESETS)
 @pytest.mark.parametrize("task", calculator.TASKS)
 def test_a_view_agrees_with_itself(model, task):
-    view = calculator.view(Settings(model=model, task=task), here=3 * GIB)
+    view = memory_view(Scenario(model=model, task=task), here=3 * GIB)
     assert [place.available for place in view.places] == [n * GIB for n in (3, 4, 16, 24, 80)]
     for place in view.places:
         assert place.fits == (view.ledger.total <= place.available)
-        assert (place.largest >= view.settings.batch) == place.fits
+        assert (place.largest >= view.scenario.batch) == place.fits
         if 0 < place.largest < calculator.MOST_SEQUENCES:
-            assert calculator.predict(replace(view.settings, batch=place.largest)).total <= place.available
-            assert calculator.predict(replace(view.settings, batch=place.largest + 1)).total > place.available
-    assert f"{view.ledger.gib:.2f} GiB" in calculator.summary(view)
+            assert calculator.scenario_ledger(replace(view.scenario, batch=place.largest)).total <= place.available
+            assert calculator.scenario_ledger(replace(view.scenario, batch=place.largest + 1)).total > place.available
+    assert f"{view.ledger.gib:.2f} GiB" in view.summary
 
 
 def test_every_choice_changes_what_it_should():
-    one = calculator.view(BIG, here=GIB).ledger.total
-    assert calculator.view(replace(BIG, devices=8), here=GIB).ledger.total == one
+    one = memory_view(BIG, here=GIB).ledger.total
+    assert memory_view(replace(BIG, devices=8), here=GIB).ledger.total == one
     totals = [
-        calculator.view(replace(BIG, devices=8, scheme=scheme), here=GIB).ledger.total for scheme in ("zero1", "zero2", "zero3")
+        memory_view(replace(BIG, devices=8, scheme=scheme), here=GIB).ledger.total for scheme in ("zero1", "zero2", "zero3")
     ]
     assert one > totals[0] > totals[1] > totals[2]
     lora = [
-        calculator.view(replace(BIG, task="LoRA", dtype="bfloat16", weights=how), here=GIB).ledger.total
-        for how in calculator.WEIGHTS
+        memory_view(replace(BIG, task="LoRA", dtype="bfloat16", weights=how), here=GIB).ledger.total for how in calculator.WEIGHTS
     ]
     assert lora == sorted(lora, reverse=True)
 
 
 def test_the_page_says_what_the_view_says():
-    for settings in (Settings(), BIG, Settings(task="generate"), Settings(checkpointing=True, devices=4, scheme="zero2")):
-        view = calculator.view(settings, here=2 * GIB)
-        page = Tags(calculator.view_html(view))
+    for settings in (Scenario(), BIG, Scenario(task="generate"), Scenario(checkpointing=True, devices=4, scheme="zero2")):
+        view = memory_view(settings, here=2 * GIB)
+        page = Tags(view.html)
         text = " ".join(page.words)
-        assert page.open == [] and calculator.summary(view) in text and 'aria-live="polite"' in calculator.view_html(view)
+        assert page.open == [] and view.summary in text and 'aria-live="polite"' in view.html
         assert all(term.name in text and term.formula in text for term in view.ledger.terms)
         assert text.count("✓") == sum(place.fits for place in view.places)
 
 
 def test_nothing_fits_is_said():
-    assert "none of the machines" in calculator.summary(calculator.view(BIG, here=GIB))
+    assert "none of the machines" in memory_view(BIG, here=GIB).summary
 
 
 def test_the_widget_follows_its_controls_and_resets():
-    start = Settings()
-    widget = calculator.calculator_widget(start, here=4 * GIB)
-    box, button, page = widget.children
-    controls = {control.description: control for control in box.children}
-    first = page.value
-    controls["model"].value = "8B"
-    controls["task"].value = "generate"
-    controls["numbers"].value = "bfloat16"
+    start = Scenario()
+    shown = shown_by(explore_memory, start, here=4 * GIB)
+    first = shown.page
+    shown["model"].value = "8B"
+    shown["task"].value = "generate"
+    shown["numbers"].value = "bfloat16"
     asked = replace(start, model="8B", task="generate", dtype="bfloat16")
-    assert page.value == calculator.view_html(calculator.view(asked, here=4 * GIB)) != first
-    button.click()
-    assert page.value == first and controls["model"].value == start.model
-    assert all(len(control.description) <= 22 for control in box.children)  # what a label of 130 px or a checkbox holds
+    assert shown.page == memory_view(asked, here=4 * GIB).html != first
+    shown["Reset"].click()
+    assert shown.page == first and shown["model"].value == start.model
 
 
-def test_the_static_page_holds_the_tables(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append(bundle))
-    calculator.calculator(Settings(), here=4 * GIB)
-    (bundle,) = shown
-    assert "<table>" in bundle["text/html"] and "application/vnd.jupyter.widget-view+json" in bundle
-    assert bundle["text/plain"].startswith("Memory calculator. 0.135 billion parameters, LoRA")
+def test_there_is_a_control_for_every_field_of_the_scenario():
+    assert [control.name for control in calculator.CONTROLS] == list(asdict(Scenario()))
+
+
+def test_the_static_page_holds_the_tables():
+    shown = shown_by(explore_memory, here=4 * GIB)
+    assert shown.html == shown.page and "<table>" in shown.html
+    assert shown.text.startswith("Memory calculator. 0.135 billion parameters, LoRA")

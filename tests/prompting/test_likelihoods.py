@@ -22,8 +22,8 @@ from transformers import (
 )
 
 from labutils.errors import LabError
-from labutils.prompting.likelihoods import calibrated, generate_texts, label_log_likelihoods, label_scorer, predict
-from labutils.prompting.prefix_cache import batches, common
+from labutils.prompting.likelihoods import calibrated, generate_texts, label_log_likelihoods, label_scorer, most_likely_labels
+from labutils.prompting.prefix_cache import batches, common_prefix_length
 from labutils.prompting.prompts import SENTIMENT, Task, few_shot_prompt
 
 ROWS = [
@@ -142,7 +142,7 @@ def test_shared_tokens_run_once_and_logits_only_where_needed(default_model):
     hook = model.register_forward_hook(lambda _, args, output: seen.append((tuple(args[0].shape), output.logits.shape[1])))
     texts = prompts(tokenizer)
     ids = [tokenizer(str(text)).input_ids for text in texts]
-    shared = common(ids)
+    shared = common_prefix_length(ids)
     label_log_likelihoods(model, tokenizer, texts, LABELS[:2], batch_tokens=2 * max(map(len, ids)))
     hook.remove()
     (first, _), *rest = seen
@@ -153,9 +153,13 @@ def test_shared_tokens_run_once_and_logits_only_where_needed(default_model):
 
 
 def test_the_common_beginning_leaves_every_row_a_token():
-    assert common([[1, 2, 3], [1, 2, 4]]) == 2
-    assert common([[1, 2], [1, 2, 4], [1, 2, 5]]) == 1
-    assert common([[1, 2], [1, 2]]) == 1 and common([[7]]) == 0 and common([[1, 9], [2, 9]]) == 0
+    assert common_prefix_length([[1, 2, 3], [1, 2, 4]]) == 2
+    assert common_prefix_length([[1, 2], [1, 2, 4], [1, 2, 5]]) == 1
+    assert (
+        common_prefix_length([[1, 2], [1, 2]]) == 1
+        and common_prefix_length([[7]]) == 0
+        and common_prefix_length([[1, 9], [2, 9]]) == 0
+    )
 
 
 def test_batches_hold_every_row_once_and_keep_to_the_budget():
@@ -218,7 +222,7 @@ def test_calibration_makes_a_text_without_content_even():
     free = torch.tensor([math.log(0.8), math.log(0.2)])
     made = calibrated(torch.tensor([[math.log(0.8), math.log(0.2)], [math.log(0.7), math.log(0.3)]]), free)
     assert torch.allclose(made, torch.tensor([[0.5, 0.5], [0.875 / 2.375, 1.5 / 2.375]]), atol=1e-6)
-    assert predict(made, ["a", "b"])[1] == "b"
+    assert most_likely_labels(made, ["a", "b"])[1] == "b"
 
 
 def test_calibration_ranks_as_the_paper_and_averages_content_free_inputs():

@@ -1,16 +1,14 @@
-"""Reading answers: labels, JSON against the jsonschema library, and the Wilson interval against its own equation."""
+"""Reading answers: labels, and JSON against the jsonschema library."""
 
 from __future__ import annotations
 
 import json
-from statistics import NormalDist
 
 import jsonschema
 import pytest
 
 from labutils.course.corpora import load_prompting
 from labutils.errors import LabError
-from labutils.evaluation.intervals import ACCURACY_HEADER, accuracy_rows, wilson_interval
 from labutils.prompting.parsing import check_json, extract_json, read_label
 
 LABELS = ["positive", "negative"]
@@ -89,26 +87,3 @@ def test_errors_name_the_place_and_a_bad_schema_is_refused(says):
     with pytest.raises(LabError) as error:
         check_json("{}", {"type": "objekt"})
     says(error.value, "objekt")
-
-
-@pytest.mark.parametrize("count", [1, 2, 16, 126])
-@pytest.mark.parametrize("level", [0.8, 0.95])
-def test_wilson_ends_solve_the_score_equation(count, level):
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    for right in {0, 1, count // 2, count}:
-        share, low, high = wilson_interval(right, count, level)
-        assert share == right / count and 0 <= low <= share <= high <= 1
-        for p in (low, high):  # |p - share| is z standard errors at p itself
-            assert (share - p) ** 2 == pytest.approx(z * z * p * (1 - p) / count, abs=1e-12)
-
-
-def test_wilson_refuses_what_is_no_accuracy():
-    for right, count in [(0, 0), (3, 2), (-1, 2)]:
-        with pytest.raises(LabError):
-            wilson_interval(right, count)
-
-
-def test_accuracy_rows_are_ready_for_a_table():
-    rows = accuracy_rows({"0 shots": [True] * 11 + [False] * 5, "6 shots": [True] * 16})
-    assert rows == [("0 shots", "11 of 16", "69%", "44% to 86%"), ("6 shots", "16 of 16", "100%", "81% to 100%")]
-    assert len(ACCURACY_HEADER) == len(rows[0])

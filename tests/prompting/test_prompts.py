@@ -16,13 +16,13 @@ from labutils.prompting.prompts import (
     SENTIMENT,
     STYLES,
     SUMMARY,
-    Part,
     Prompt,
+    PromptPart,
     draw_shots,
-    encode,
+    encode_prompt,
     few_shot_prompt,
-    leaks,
-    orders,
+    find_leaks,
+    shot_orders,
 )
 
 GOOD, BAD, QUERY = (
@@ -125,7 +125,7 @@ def test_draws_differ_by_seed_and_no_label_always_comes_first(reviews):
 
 def test_orders_are_different_orders_of_the_same_shots():
     rows = [{"id": i} for i in range(3)]
-    every = orders(rows, 100)
+    every = shot_orders(rows, 100)
     assert every[0] == rows and len(every) == 6
     assert {tuple(row["id"] for row in order) for order in every} == {
         (0, 1, 2),
@@ -135,7 +135,7 @@ def test_orders_are_different_orders_of_the_same_shots():
         (2, 0, 1),
         (2, 1, 0),
     }
-    assert len(orders(rows, 4, seed=1)) == 4 and orders([], 5) == [[]]
+    assert len(shot_orders(rows, 4, seed=1)) == 4 and shot_orders([], 5) == [[]]
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -152,8 +152,8 @@ def test_parts_add_up_and_agree_with_the_places_of_the_tokens(tokenizer, reviews
 def test_parts_add_up_where_they_merge(tokenizer, seed):
     rng = random.Random(seed)
     alphabet = ["a", " ", "\n", "the", "ing", "\t", "🙂", "é", "<", "|", "im_end", "|>", "12", ".", "  "]
-    parts = [Part(f"part {i}", "".join(rng.choices(alphabet, k=rng.randrange(6)))) for i in range(6)]
-    prompt = Prompt((*parts, Part("query", "?")))
+    parts = [PromptPart(f"part {i}", "".join(rng.choices(alphabet, k=rng.randrange(6)))) for i in range(6)]
+    prompt = Prompt((*parts, PromptPart("query", "?")))
     budget = token_budget(tokenizer, prompt, 1, 200)
     assert budget.prompt == len(tokenizer(str(prompt)).input_ids)
 
@@ -191,13 +191,13 @@ def test_special_tokens_are_counted_once_and_survive_a_cut(tokenizer):
     marked._tokenizer.post_processor = TemplateProcessing(single=f"{start[0]} $A", special_tokens=[start])
     prompt = few_shot_prompt(SENTIMENT, [GOOD], QUERY)
     budget = token_budget(marked, prompt, 5, 20)
-    assert budget.prompt == len(encode(marked, prompt)) == len(encode(tokenizer, prompt)) + 1
+    assert budget.prompt == len(encode_prompt(marked, prompt)) == len(encode_prompt(tokenizer, prompt)) + 1
     assert budget.tokens["template"] == 1 and "template" not in budget.lost_left
     marked.truncation_side = "left"
     kept = marked(str(prompt), truncation=True, max_length=15).input_ids
     assert kept[0] == start[1] and sum(budget.lost_left.values()) == budget.prompt - len(kept)
     chat = few_shot_prompt(SENTIMENT, [GOOD], QUERY, "chat", marked)
-    assert encode(marked, chat).count(start[1]) == encode(tokenizer, chat).count(start[1])
+    assert encode_prompt(marked, chat).count(start[1]) == encode_prompt(tokenizer, chat).count(start[1])
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -218,7 +218,7 @@ def test_leaks_are_found_word_for_word_and_nearly(says):
         {"text": "The kettle sang on the second day, and everybody came."},
         {"text": "A film to see"},
     ]
-    found = leaks(shots, test)
+    found = find_leaks(shots, test)
     assert [(leak.shot, leak.test, leak.kind) for leak in found] == [
         (0, 0, "exact"),
         (1, 0, "words"),
@@ -227,12 +227,12 @@ def test_leaks_are_found_word_for_word_and_nearly(says):
     ]
     for leak in found:
         says(leak, f"shot {leak.shot + 1}", f"example {leak.test + 1}")
-    assert [leak.shot for leak in leaks(shots, test, near=0.3)] == [0, 1, 2, 3, 4]
+    assert [leak.shot for leak in find_leaks(shots, test, near=0.3)] == [0, 1, 2, 3, 4]
 
 
 def test_the_course_pools_do_not_leak_and_the_test_sets_do(reviews):
-    assert not leaks(reviews["pool"], reviews["test"])
-    assert [(leak.shot, leak.test) for leak in leaks(reviews["test"], reviews["test"])] == [(i, i) for i in range(126)]
+    assert not find_leaks(reviews["pool"], reviews["test"])
+    assert [(leak.shot, leak.test) for leak in find_leaks(reviews["test"], reviews["test"])] == [(i, i) for i in range(126)]
     dialogues = load_dialogues()
     train, test = list(dialogues["train"]), list(dialogues["test"])
-    assert not leaks(train, test, by="dialogue") and leaks(test[5:6], test, by="dialogue")[0].test == 5
+    assert not find_leaks(train, test, by="dialogue") and find_leaks(test[5:6], test, by="dialogue")[0].test == 5

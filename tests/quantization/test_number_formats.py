@@ -10,18 +10,13 @@ import torch
 
 from labutils.quantization.number_formats import (
     BF16,
-    EXAMPLES,
     FORMATS,
     FP16,
     FP32,
     Pattern,
-    bits_explorer,
-    bits_html,
-    bits_text,
-    bits_widget,
     encode,
     encode_int8,
-    look_at,
+    store_in_each_format,
 )
 
 DTYPES = {"fp32": (torch.float32, torch.int32), "fp16": (torch.float16, torch.int16), "bf16": (torch.bfloat16, torch.int16)}
@@ -93,22 +88,12 @@ def test_int8_is_absmax_quantization():
     assert encode_int8(-1e9, 4.0) == (-127, -4.0) and encode_int8(math.inf, 4.0) == (127, 4.0)
 
 
-def test_the_view_names_every_format_and_follows_its_widget():
-    assert [kept.format for kept in look_at(0.1)] == ["fp32", "fp16", "bf16", "int8"]
-    for x in (*EXAMPLES, -0.0, math.inf, math.nan):
-        assert all(name in bits_html(x) and name in bits_text(x) for name in ("fp32", "fp16", "bf16", "int8"))
-    widget = bits_widget(0.1, 4.0)
-    number, examples, power, table = widget.children
-    before = table.value
-    examples.value = 70000.0
-    assert number.value == 70000.0 and "inf" in table.value and table.value != before
-    before = table.value
-    power.value = 17
-    assert table.value != before
-    number.value = 3.0
-    assert table.value == bits_html(3.0, 2.0**17)
-
-
-def test_the_explorer_has_a_static_twin(capsys):
-    bits_explorer(0.1)
-    assert "bf16" in capsys.readouterr().out
+def test_a_number_in_each_format_by_hand():
+    # 257 is 1 00000001 in binary: bf16 keeps 8 digits of it. With a scale of 512 / 127, 257 is 63.75 steps, 64 of which are 258.02.
+    stored = {each.format: each for each in store_in_each_format(257.0, largest=512.0)}
+    assert list(stored) == ["fp32", "fp16", "bf16", "int8"]
+    assert stored["fp16"].fields == ("0", "10111", "0000000100") and stored["fp16"].error == 0
+    assert stored["bf16"].fields == ("0", "10000111", "0000000") and stored["bf16"].error == 1
+    assert stored["int8"].fields == ("01000000",) and stored["int8"].value == pytest.approx(258.016, abs=1e-3)
+    assert store_in_each_format(-4.0)[3].fields == ("10000001",), "two's complement of 127"
+    assert all(math.isnan(each.error) for x in (math.inf, math.nan) for each in store_in_each_format(x))

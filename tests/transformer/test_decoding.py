@@ -10,7 +10,7 @@ from transformers import RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarp
 
 from labutils.errors import LabError
 from labutils.transformer import decoding
-from labutils.transformer.decoding import Settings
+from labutils.transformer.decoding import SamplingSettings
 
 SEEDS = range(8)
 
@@ -82,7 +82,7 @@ def test_the_penalty_processor_counts_the_completion_only():
 def test_functions_leave_their_input_alone():
     z = vector(1)
     before = z.clone()
-    decoding.process(z, torch.tensor([1, 2]), Settings(0.5, 5, 0.5, 1.0, 1.0, 1.5))
+    decoding.process(z, torch.tensor([1, 2]), SamplingSettings(0.5, 5, 0.5, 1.0, 1.0, 1.5))
     assert torch.equal(z, before)
 
 
@@ -129,15 +129,9 @@ def test_entropy_of_even_and_sure_choices():
     assert float(decoding.entropy(torch.tensor([1.0, 0.0]))) == 0.0
 
 
-def test_repeated_share_by_hand():
-    assert decoding.repeated_share([1, 2, 3, 4]) == 0.0
-    assert decoding.repeated_share([1, 2, 1, 2, 1, 2], n=2) == pytest.approx(0.6)
-    assert decoding.repeated_share([1]) == 0.0
-
-
 def test_process_applies_the_steps_in_the_librarys_order():
     z, ids = vector(3), torch.tensor([5, 9, 9])
-    ours = decoding.process(z, ids, Settings(temperature=0.7, top_k=20, top_p=0.8, repetition=1.3))
+    ours = decoding.process(z, ids, SamplingSettings(temperature=0.7, top_k=20, top_p=0.8, repetition=1.3))
     theirs = RepetitionPenaltyLogitsProcessor(1.3)(ids[None], z[None].clone())
     for step in (TemperatureLogitsWarper(0.7), TopKLogitsWarper(20), TopPLogitsWarper(0.8)):
         theirs = step(ids[None], theirs)

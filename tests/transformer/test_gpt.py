@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from labutils.errors import LabError
 from labutils.transformer import bpe, gpt
 from labutils.transformer.attention import KVCache
-from labutils.transformer.bpe import BytePairs
+from labutils.transformer.bpe import BPETokenizer
 from labutils.transformer.gpt import GPT
 
 
@@ -88,7 +88,7 @@ def test_sampling_follows_the_seed():
 
 def test_baselines_by_counting():
     train, validation = torch.tensor([0, 1, 2, 0, 1, 0, 0, 2]), torch.tensor([0, 1, 0, 2, 2])
-    unigram, bigram = gpt.baselines(train, validation, 3)
+    unigram, bigram = gpt.ngram_baselines(train, validation, 3)
     single, pairs = Counter(train.tolist()), Counter(zip(train.tolist(), train.tolist()[1:], strict=False))
     p = {token: (single[token] + 1) / (8 + 3) for token in range(3)}
     after = list(zip(validation.tolist(), validation.tolist()[1:], strict=False))
@@ -103,7 +103,7 @@ def test_baselines_by_counting():
 
 def test_a_uniform_text_costs_what_it_must():
     ids = torch.randint(8, (20_000,), generator=torch.Generator().manual_seed(0))
-    unigram, bigram = gpt.baselines(ids[:10_000], ids[10_000:], 8)
+    unigram, bigram = gpt.ngram_baselines(ids[:10_000], ids[10_000:], 8)
     assert unigram == pytest.approx(3, abs=0.01) and bigram == pytest.approx(3, abs=0.03)
 
 
@@ -120,11 +120,11 @@ def test_validation_loss_is_the_mean_over_windows():
 
 # In each text a letter follows the letter three places before it: pairs of neighbours say little, the context says all.
 TEXTS = ["abc" * 30, "acb" * 30, "bad" * 30, "dab" * 30, "cad" * 30, "dac" * 30, "bca" * 30, "acd" * 30, "abc" * 30, "dac" * 30]
-SMALL = {"dim": 32, "layers": 2, "heads": 2, "context": 24, "batch": 16}
+SMALL = {"dim": 32, "layers": 2, "heads": 2, "context": 24, "batch_size": 16}
 
 
 def test_training_beats_counting_pairs_where_the_context_matters():
-    result = gpt.train_gpt(TEXTS, steps=160, every=80, learning_rate=1e-2, **SMALL)
+    result = gpt.train_gpt(TEXTS, steps=160, eval_interval=80, learning_rate=1e-2, **SMALL)
     assert [point.step for point in result.curve] == [0, 80, 160]
     first, last = result.curve[0], result.curve[-1]
     assert first.validation == pytest.approx(8, abs=0.3)  # 256 bytes, all alike to random weights
@@ -138,15 +138,15 @@ def test_training_beats_counting_pairs_where_the_context_matters():
 def test_training_repeats_itself_and_leaves_the_seed_alone():
     torch.manual_seed(5)
     state = torch.get_rng_state()
-    once = gpt.train_gpt(TEXTS, steps=3, every=1, **SMALL)
+    once = gpt.train_gpt(TEXTS, steps=3, eval_interval=1, **SMALL)
     assert torch.equal(torch.get_rng_state(), state)
-    assert gpt.train_gpt(TEXTS, steps=3, every=1, **SMALL).curve == once.curve
-    assert gpt.train_gpt(TEXTS, steps=3, every=1, seed=1, **SMALL).curve != once.curve
+    assert gpt.train_gpt(TEXTS, steps=3, eval_interval=1, **SMALL).curve == once.curve
+    assert gpt.train_gpt(TEXTS, steps=3, eval_interval=1, seed=1, **SMALL).curve != once.curve
 
 
 def test_bits_per_byte_count_the_bytes_whatever_the_tokenizer():
     texts = [text.replace("a", "é") for text in TEXTS]
-    result = gpt.train_gpt(texts, BytePairs(bpe.train(texts, 20)), steps=0, **SMALL)
+    result = gpt.train_gpt(texts, BPETokenizer(bpe.train_bpe(texts, 20)), steps=0, **SMALL)
     validation = "\n\n".join(texts[::8])
     ids = torch.tensor(result.tokenizer.encode(validation))
     expected = gpt.validation_loss(result.model, ids, 24) * len(ids) / len(validation.encode())

@@ -1,59 +1,94 @@
-"""The microscope: its numbers against the decoding functions, its widget through its own sliders."""
+"""The microscope: its numbers by hand and against transformers, its widget through its own sliders."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from explorers import shown_by
+from transformers import (
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
-from labutils.transformer import decoding, microscope
-from labutils.transformer.decoding import Settings
+from labutils.transformer.decoding import SamplingSettings
+from labutils.transformer.microscope import decoding_view, explore_decoding
 
 LOGITS = torch.tensor([3.0, 2.0, 1.0, 0.0, -1.0], dtype=torch.float64)
 NAMES = [" a", "b", "c\n", "d", ""]
 SEEN = torch.tensor([1, 1])
 
 
-def test_exact_numbers_are_those_of_the_chain():
-    setting = Settings(temperature=0.7, top_k=3, top_p=0.95, frequency=0.4, presence=0.2, repetition=1.2)
-    view = microscope.look(LOGITS, NAMES, SEEN, setting, rows=5)
-    want = decoding.softmax(decoding.process(LOGITS, SEEN, setting))
+def test_exact_numbers_by_hand():
+    # Frequency 0.5 for two "b" and presence 0.25 take 1.25 off its logit of 2; temperature 0.5 doubles; top-k leaves three:
+    # 6, 1.5 and 2, whose weights are e^4, e^-0.5 and 1, over a sum of 56.2047.
+    view = decoding_view(LOGITS, NAMES, SEEN, SamplingSettings(temperature=0.5, top_k=3, frequency=0.5, presence=0.25), rows=5)
+    assert [row.exact for row in view.rows] == pytest.approx([0.971416, 0.010791, 0.017792, 0, 0], abs=1e-6)
+    assert [row.model for row in view.rows] == pytest.approx([0.636409, 0.234122, 0.086129, 0.031685, 0.011656], abs=1e-6)
+    assert [row.fate for row in view.rows] == ["", "penalised", "", "cut", "cut"]
+    assert (view.kept, view.vocabulary) == (3, 5) and view.entropy == pytest.approx(0.214572, abs=1e-6)
+
+
+@pytest.mark.parametrize(("temperature", "k", "p", "penalty"), [(0.7, 3, 0.95, 1.2), (1.8, 4, 0.6, 1.0), (1.0, 5, 0.99, 1.9)])
+def test_exact_numbers_are_those_of_transformers(temperature, k, p, penalty):
+    chain = LogitsProcessorList(
+        [
+            RepetitionPenaltyLogitsProcessor(penalty),
+            TemperatureLogitsWarper(temperature),
+            TopKLogitsWarper(k),
+            TopPLogitsWarper(p),
+        ]
+    )
+    want = chain(SEEN[None], LOGITS[None].clone())[0].softmax(-1)
+    view = decoding_view(LOGITS, NAMES, SEEN, SamplingSettings(temperature, k, p, repetition=penalty), rows=5)
     assert [row.exact for row in view.rows] == pytest.approx(want.tolist(), abs=1e-12)
     assert view.kept == int((want > 0).sum())
 
 
 def test_sampled_shares_lie_near_the_exact_ones():
-    view = microscope.look(LOGITS, NAMES, SEEN, Settings(), draws=20_000)
+    view = decoding_view(LOGITS, NAMES, SEEN, SamplingSettings(), draws=20_000)
     for row in view.rows:
         deviation = (row.exact * (1 - row.exact) / 20_000) ** 0.5
         assert abs(row.sampled - row.exact) < 5 * deviation + 1e-9
 
 
 def test_cut_tokens_are_marked_and_have_no_probability():
-    view = microscope.look(LOGITS, NAMES, SEEN, Settings(top_k=2))
+    view = decoding_view(LOGITS, NAMES, SEEN, SamplingSettings(top_k=2))
     assert [row.fate for row in view.rows] == ["", "", "cut", "cut", "cut"]
     assert all(row.exact == 0 and row.sampled == 0 for row in view.rows if row.fate == "cut")
 
 
 def test_blanks_are_made_visible():
-    assert [row.token for row in microscope.look(LOGITS, NAMES, SEEN, Settings()).rows] == ["␣a", "b", "c↵", "d", "(empty)"]
+    assert [row.token for row in decoding_view(LOGITS, NAMES, SEEN, SamplingSettings()).rows] == ["␣a", "b", "c↵", "d", "(empty)"]
 
 
 def test_moving_a_slider_changes_the_table_and_reset_brings_it_back():
-    box = microscope.microscope_widget(LOGITS, NAMES, SEEN, Settings(top_p=0.9))
-    sliders, button, table = {s.description: s for s in box.children[0].children}, box.children[1], box.children[2]
-    start = table.value
-    sliders["4 top-k (0 is off)"].value = 1
-    assert table.value != start and "1 of 5 tokens survive" in table.value
-    button.click()
-    assert table.value == start
+    shown = shown_by(explore_decoding, LOGITS, NAMES, SEEN, SamplingSettings(top_p=0.9))
+    first = shown.page
+    shown["4 top-k (0 is off)"].value = 1
+    assert shown.page != first and "1 of 5 tokens survive" in shown.page
+    shown["Reset"].click()
+    assert shown.page == first == shown.html
 
 
-def test_labels_have_room_and_follow_the_real_order():
-    box = microscope.microscope_widget(LOGITS, NAMES, SEEN, Settings())
-    numbers = [int(slider.description[0]) for slider in box.children[0].children]
-    assert numbers == sorted(numbers)
+def test_every_parameter_has_a_slider_in_the_order_in_which_it_acts():
+    shown = shown_by(explore_decoding, LOGITS, NAMES, SEEN)
+    *sliders, reset = [widget.description for widget in shown.controls]
+    assert [label[0] for label in sliders] == list("122345") and reset == "Reset"
+    for label in sliders:
+        before = shown.page
+        shown[label].value = 2 if "top-k" in label else 0.5 if "top-p" in label else 1.7
+        assert shown.page != before, label
 
 
 def test_the_table_escapes_token_texts():
-    html = microscope.view_html(microscope.look(LOGITS, ["<b>", "b", "c", "d", "e"], SEEN, Settings()))
+    html = decoding_view(LOGITS, ["<b>", "b", "c", "d", "e"], SEEN, SamplingSettings()).html
     assert "&lt;b&gt;" in html and '<th scope="row" style="text-align: left; font-family: monospace;"><b>' not in html
+
+
+def test_the_static_twin_has_the_first_setting():
+    shown = shown_by(explore_decoding, LOGITS, NAMES, SEEN, SamplingSettings(top_k=2))
+    assert "2 of 5 tokens survive" in shown.html
+    assert shown.text.startswith("Decoding microscope. 2 of 5 tokens survive;")

@@ -1,6 +1,6 @@
-"""BLEU for `evaluate.load`, computed by sacreBLEU. Load it with `labutils.evaluation.production.load_metric("bleu")`."""
+"""BLEU as a module of `evaluate`, computed by sacreBLEU. Load it with `labutils.evaluation.production.load_metric("bleu")`."""
 
-# evaluate reads the imports below to see what must be installed, and wants one a line.
+# `evaluate.load` reads the imports below to see what must be installed, and wants one per line.
 from typing import Any
 
 import datasets

@@ -1,6 +1,6 @@
-"""ROUGE for `evaluate.load`, computed by rouge_score. Load it with `labutils.evaluation.production.load_metric("rouge")`."""
+"""ROUGE as a module of `evaluate`, computed by rouge_score. Load it with `labutils.evaluation.production.load_metric("rouge")`."""
 
-# evaluate reads the imports below to see what must be installed, and wants one a line.
+# `evaluate.load` reads the imports below to see what must be installed, and wants one per line.
 from collections.abc import Callable
 from typing import Any
 
