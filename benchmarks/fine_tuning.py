@@ -36,7 +36,7 @@ from labutils.course.corpora import load_dialogues
 from labutils.machine import limits, settings
 from labutils.memory import Shape
 from labutils.tuning import LEARNING_RATES, Method, Recipe, build_examples, plan_training, prepare, train
-from labutils.tuning.examples import IGNORE, Example, micro_batches, step_order
+from labutils.tuning.examples import IGNORE_INDEX, Example, micro_batches, step_order
 from labutils.tuning.probes import mean_loss
 from labutils.tuning.summaries import summary_pairs
 
@@ -64,7 +64,7 @@ def useful_flop(shape: Shape, examples: list[Example], method: Method) -> float:
     return (4 * matrices + 6 * added) * tokens + 4 * head * rows + attention
 
 
-def laid_out(way: str, examples: list[Example], micro_batch: int) -> list[Example]:
+def as_computed(way: str, examples: list[Example], micro_batch: int) -> list[Example]:
     """The examples as a way puts them through the model: with its padding, and as completion what it computes logits for."""
     if way == "a":
         return [Example([], [0] * max(PADDED, e.length)) for e in examples]
@@ -82,17 +82,17 @@ def laid_out(way: str, examples: list[Example], micro_batch: int) -> list[Exampl
     return found
 
 
-class Rows(torch.utils.data.Dataset):
+class TrainerDataset(torch.utils.data.Dataset):
     """Examples as Trainer takes them: ids, mask and labels, for way a padded to 512 with labels everywhere."""
 
     def __init__(self, examples: list[Example], pad: int, padded: bool) -> None:
         """Tokens are laid out once."""
         self.rows = []
         for e in examples:
-            ids, labels = [*e.prompt, *e.completion], [*[IGNORE] * len(e.prompt), *e.completion]
-            gap = max(0, PADDED - len(ids)) if padded else 0
-            ids = [*ids, *[pad] * gap]
-            mask = [1] * (len(ids) - gap) + [0] * gap
+            ids, labels = [*e.prompt, *e.completion], [*[IGNORE_INDEX] * len(e.prompt), *e.completion]
+            padding = max(0, PADDED - len(ids)) if padded else 0
+            ids = [*ids, *[pad] * padding]
+            mask = [1] * (len(ids) - padding) + [0] * padding
             self.rows.append({"input_ids": ids, "attention_mask": mask, "labels": list(ids) if padded else labels})
 
     def __len__(self) -> int:
@@ -122,13 +122,13 @@ def with_trainer(model: Any, tokenizer: Any, examples: list[Example], rate: floa
             output_dir=folder, per_device_train_batch_size=BATCH, num_train_epochs=1, learning_rate=rate, warmup_steps=1, weight_decay=0.0,
             save_strategy="no", report_to=[], logging_strategy="no", disable_tqdm=True, seed=SEED, use_cpu=not torch.cuda.is_available(),
         )  # fmt: skip
-        collator = DataCollatorForSeq2Seq(tokenizer, padding=True, label_pad_token_id=IGNORE)
-        rows = Rows(examples, tokenizer.pad_token_id, padded)
+        collator = DataCollatorForSeq2Seq(tokenizer, padding=True, label_pad_token_id=IGNORE_INDEX)
+        rows = TrainerDataset(examples, tokenizer.pad_token_id, padded)
         Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collator, callbacks=[Clock()]).train()
     return ends
 
 
-def with_ours(model: Any, examples: list[Example], recipe: Recipe) -> list[float]:
+def with_course_loop(model: Any, examples: list[Example], recipe: Recipe) -> list[float]:
     """Train with the course's loop; seconds of each step."""
     ends = [0.0]
     train(model, examples, recipe, on_step=lambda _, history: ends.append(history.seconds))
@@ -177,12 +177,12 @@ def run(way: str, name: str, count: int) -> dict[str, Any]:
         tokenizer.padding_side = "right"
         steps, cut = with_trainer(model, tokenizer, examples, rate, way == "a"), "8 at a time"
     else:
-        steps, cut = with_ours(model, examples, recipe), str(plan)
+        steps, cut = with_course_loop(model, examples, recipe), str(plan)
     peak_rss, loss = limits.peak_rss(), mean_loss(model, validation)
     times = where_time_goes(lambda: train(model, examples[:BATCH], recipe)) if way == "c" else {}
     seconds = sum(steps[1:]) / (len(steps) - 1)
     speed = useful_flop(shape, examples, method) / count * BATCH / seconds / 1e9
-    done = useful_flop(shape, laid_out(way, examples, plan.micro_batch), method) / count * BATCH / seconds / 1e9
+    done = useful_flop(shape, as_computed(way, examples, plan.micro_batch), method) / count * BATCH / seconds / 1e9
     return {
         "examples_per_second": round(BATCH / seconds, 3),
         "peak_gib": round(limits.gib(peak_rss), 2),
@@ -212,28 +212,17 @@ def main() -> None:
     print(f"{'':10}{'examples/s':>12}{'peak GiB':>10}{'loss':>8}{'GFLOP/s':>10}{'of peak':>9}{'done':>7}   cut")
     for name in (arguments.method,) if arguments.method else ("full", "lora"):
         for way in WAYS:
-            command = [
-                sys.executable,
-                "-W",
-                "ignore",
-                __file__,
-                "--way",
-                way,
-                "--method",
-                name,
-                "--examples",
-                str(arguments.examples),
-            ]
+            options = ["--way", way, "--method", name, "--examples", str(arguments.examples)]
+            command = [sys.executable, "-W", "ignore", __file__, *options]
             out = subprocess.run(command, capture_output=True, text=True)
             if "RESULT " not in out.stdout:
                 sys.exit(f"{name}, way {way}, failed: {out.stderr.strip().splitlines()[-1:]}")
             r = found[f"{name} {way}"] = json.loads(out.stdout.split("RESULT ")[1])
-            print(
-                f"{name + ' ' + way:10}{r['examples_per_second']:12.2f}{r['peak_gib']:10.2f}{r['loss']:8.3f}{r['gflops']:10.1f}{r['share']:9.0%}{r['done']:7.0%}   {r['cut']}",
-                flush=True,
-            )
-        speed = {way: found[f"{name} {way}"]["examples_per_second"] for way in WAYS}
-        print(f"{name}: c is {speed['c'] / speed['a']:.1f} times a and {speed['c'] / speed['b']:.2f} times b.", end=" ")
+            speed, quality = f"{r['examples_per_second']:12.2f}{r['peak_gib']:10.2f}", f"{r['loss']:8.3f}"
+            flop = f"{r['gflops']:10.1f}{r['share']:9.0%}{r['done']:7.0%}"
+            print(f"{name + ' ' + way:10}{speed}{quality}{flop}   {r['cut']}", flush=True)
+        rates = {way: found[f"{name} {way}"]["examples_per_second"] for way in WAYS}
+        print(f"{name}: c is {rates['c'] / rates['a']:.1f} times a and {rates['c'] / rates['b']:.2f} times b.", end=" ")
         print("Time of c: " + ", ".join(f"{kind} {share:.0%}" for kind, share in found[f"{name} c"]["times"].items()), flush=True)
     path = ROOT / "build" / "fine_tuning.json"
     path.parent.mkdir(exist_ok=True)

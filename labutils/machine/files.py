@@ -9,8 +9,13 @@ from pathlib import Path
 from labutils.errors import LabError
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str, durable: bool = True) -> None:
     """Write a file so that a crash leaves either the old text or the new, never half of one.
+
+    Args:
+        path: the file; its folder is made if need be.
+        text: its whole content.
+        durable: wait until the disk has it, so that it also outlives a power cut. False is quicker and outlives the process.
 
     Raises:
         LabError: the disk is full or the folder cannot be written to.
@@ -21,7 +26,8 @@ def write_atomically(path: Path, text: str) -> None:
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         with suppress(OSError):

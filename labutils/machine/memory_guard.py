@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from labutils.errors import NotEnoughMemory
+from labutils.errors import LabError, NotEnoughMemory
 from labutils.machine import limits, settings
+from labutils.machine.files import write_atomically
 
 SAMPLE_SECONDS = 0.2
+WRITE_STEP = 2**25  # bytes that the resident set must grow by before the trace is written again: a home may lie on a network
 
 
 def _folder() -> Path:
     return settings.home() / "running"
 
 
-def largest_that_fits(settings: Mapping[str, float], free_gib: float) -> str | None:
-    """The most demanding of the settings (name -> GiB) that needs no more than `free_gib`.
+def largest_that_fits(needs: Mapping[str, float], available: float) -> str | None:
+    """The most demanding of several settings (name -> need) that needs no more than is available, in the same unit.
 
     >>> largest_that_fits({"batch=8": 2.0, "batch=4": 1.1}, 1.5)
     'batch=4'
     """
-    fitting = [(need, name) for name, need in settings.items() if need <= free_gib]
-    return max(fitting)[1] if fitting else None
+    fitting = [name for name, need in needs.items() if need <= available]
+    return max(fitting, key=lambda name: needs[name], default=None)
 
 
 def _advice(smaller: Mapping[str, float], free_gib: float) -> str:
@@ -37,6 +39,36 @@ def _advice(smaller: Mapping[str, float], free_gib: float) -> str:
     if setting:
         return f"{setting} needs about {smaller[setting]:.1f} GiB and would fit."
     return "No smaller setting fits either: shut down other kernels (Kernel > Shut Down All Kernels) and restart this one."
+
+
+class _Trace:
+    """The small file that says, while a block runs, which block it is and how much memory its kernel holds."""
+
+    def __init__(self, cell: str, need_gib: float, smaller: Mapping[str, float]) -> None:
+        self.process = psutil.Process()
+        self.path = _folder() / f"{self.process.pid}-{threading.get_ident()}-{time.monotonic_ns()}.json"
+        self.written = self.process.memory_info().rss
+        self.content: dict[str, Any] = {
+            "cell": cell,
+            "pid": self.process.pid,
+            "born": self.process.create_time(),
+            "need_gib": need_gib,
+            "smaller": dict(smaller),
+            "start_gib": limits.gib(self.written),
+        }
+        self.write(self.written)
+
+    def write(self, rss: int) -> None:
+        write_atomically(self.path, json.dumps({**self.content, "rss_gib": limits.gib(rss)}), durable=False)
+        self.written = rss
+
+    def watch(self, done: threading.Event) -> None:
+        """Write again each time the resident set has grown by `WRITE_STEP`, until the block is done."""
+        while not done.wait(SAMPLE_SECONDS):
+            rss = self.process.memory_info().rss
+            if rss >= self.written + WRITE_STEP:
+                with suppress(LabError):  # a disk that has filled up meanwhile is not this block's business
+                    self.write(rss)
 
 
 @contextmanager
@@ -52,7 +84,7 @@ def guard(cell: str, need_gib: float, smaller: Mapping[str, float] | None = None
         NotEnoughMemory: before the block runs; names what it needs, what there is and the setting that fits.
 
     While the block runs, its name and its memory stand in a small file; a kernel that the system kills cannot remove it, and
-    the next `labutils.start` reads it (see `reports`).
+    the next `labutils.start` reads it (see `reports`). Where that file cannot be written, the block runs without it.
     """
     smaller = dict(smaller or {})
     free = limits.gib(limits.memory_available())
@@ -61,33 +93,22 @@ def guard(cell: str, need_gib: float, smaller: Mapping[str, float] | None = None
         raise NotEnoughMemory(
             f"“{cell}” needs about {need_gib:.1f} GiB and {free:.1f} of {limit:.1f} GiB are free. {_advice(smaller, free)}"
         )
-    process = psutil.Process()
-    path = _folder() / f"{process.pid}-{threading.get_ident()}-{time.monotonic_ns()}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    note = {"cell": cell, "pid": process.pid, "born": process.create_time(), "need_gib": need_gib, "smaller": smaller}
+    try:
+        trace = _Trace(cell, need_gib, smaller)
+    except LabError as error:
+        print(f"Should the kernel die in this cell, the next start will not say so: {error}")
+        yield
+        return
     done = threading.Event()
-
-    def sample() -> None:
-        note["rss_gib"] = limits.gib(process.memory_info().rss)
-        note["free_gib"] = limits.gib(limits.memory_available())
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(note), encoding="utf-8")
-        os.replace(temporary, path)
-
-    def watch() -> None:
-        while not done.wait(SAMPLE_SECONDS):
-            sample()
-
-    note["start_gib"] = limits.gib(process.memory_info().rss)
-    sample()
-    watcher = threading.Thread(target=watch, daemon=True)
+    watcher = threading.Thread(target=trace.watch, args=(done,), daemon=True)
     watcher.start()
     try:
         yield
     finally:
         done.set()
         watcher.join()
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            trace.path.unlink(missing_ok=True)
 
 
 def _alive(note: dict) -> bool:
@@ -114,5 +135,6 @@ def reports() -> list[str]:
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass  # a damaged trace tells nothing
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
     return sentences

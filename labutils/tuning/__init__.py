@@ -1,11 +1,11 @@
 """Fine-tuning: one loop for full fine-tuning, LoRA and its kin, inside a given memory (lab 05).
 
-    >>> model, tokenizer = load_model()
-    >>> examples = build_examples(tokenizer, [("2 + 2 =", " 4"), ("3 + 3 =", " 6")])
-    >>> plan = plan_training(model, examples, "lora", memory_gib=2.5)
-    >>> tuned = prepare(model, "lora")
-    >>> history = train(tuned, examples, Recipe(learning_rate=1e-3, micro_batch=plan.micro_batch))
-    >>> history.losses, history.tokens_per_second, history.peak_rss
+    model, tokenizer = load_model()
+    examples = build_examples(tokenizer, [("2 + 2 =", " 4"), ("3 + 3 =", " 6")])
+    plan = plan_training(model, examples, "lora", memory_gib=2.5)
+    tuned = prepare(model, "lora")
+    history = train(tuned, examples, Recipe(learning_rate=1e-3, micro_batch=plan.micro_batch))
+    history.losses, history.tokens_per_second, history.peak_rss
 
 Over several processes: `torchrun --nproc-per-node 2 -m labutils.tuning.launch --help`.
 """
@@ -17,9 +17,10 @@ from labutils.lazy import lazy_names
 _NAMES = {
     "checkpoints": ["Interrupted"],
     "examples": ["Batch", "Example", "build_examples", "collate", "step_order", "token_losses"],
-    "loop": ["LEARNING_RATES", "History", "Recipe", "learning_rate_at", "train"],
+    "loop": ["History", "train"],
     "measured": ["Comparison", "compare_inference", "compare_training"],
-    "methods": ["METHODS", "Method", "nearest_words", "prepare", "trained", "trained_count"],
-    "plan": ["Plan", "plan_training"],
+    "methods": ["METHODS", "Method", "named_trainable_parameters", "nearest_words", "prepare", "trainable_count"],
+    "plan": ["TrainingPlan", "plan_training"],
+    "recipe": ["LEARNING_RATES", "Recipe", "learning_rate_at"],
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

@@ -1,4 +1,4 @@
-"""Going on after an interrupt: what was trained, the optimizer and the history, in one file (lab 05)."""
+"""Going on after an interrupt: the trained weights, the optimizer and the history, in one file (lab 05)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from labutils.errors import LabError
 from labutils.machine import limits
 from labutils.machine.footprint import tensor_bytes
 from labutils.tuning import processes
-from labutils.tuning.methods import trained
+from labutils.tuning.methods import named_trainable_parameters
+from labutils.tuning.temporaries import temporary_beside
 
-DAMAGE = (OSError, RuntimeError, LookupError, AttributeError, EOFError, TypeError, ValueError, pickle.UnpicklingError)
+# What torch.load and load_state_dict raise on a damaged file.
+_DAMAGED = (OSError, RuntimeError, LookupError, AttributeError, EOFError, TypeError, ValueError, pickle.UnpicklingError)
 
 
 class Interrupted(LabError):
     """Training was interrupted; what was done is kept."""
 
 
-def interrupted(path: Path | None, done: int, steps: int) -> Interrupted:
+def interruption(path: Path | None, done: int, steps: int) -> Interrupted:
     """The sentence for a person who pressed Interrupt."""
     if path is None:
         return Interrupted(
@@ -36,7 +38,7 @@ def interrupted(path: Path | None, done: int, steps: int) -> Interrupted:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def defer_interrupts() -> Iterator[None]:
     """Hold back an interrupt until the block is done. In the main thread; elsewhere no interrupt arrives."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -51,29 +53,38 @@ def uninterrupted() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def save(path: Path, model: Any, optimizer: Any, run: Mapping[str, Any], done: int, history: Mapping[str, Any]) -> None:
+def save_checkpoint(
+    path: Path, model: Any, optimizer: Any, run: Mapping[str, Any], done: int, history: Mapping[str, Any]
+) -> None:
     """Write a checkpoint whole or not at all; rank 0 writes it.
+
+    Args:
+        path: the file.
+        model, optimizer: as they are after the last step.
+        run: what the run is: a checkpoint is loaded by a run with an equal one only.
+        done: steps done.
+        history: the fields of `History`.
 
     Raises:
         LabError: the disk is too full, the folder cannot be written to, or the model is sharded.
     """
-    _require_whole(model)
-    if processes.current().rank:
+    _require_unsharded(model)
+    if processes.current_group().rank:
         return
-    weights = {name: p.detach() for name, p in trained(processes.unwrapped(model))}
+    weights = {name: p.detach() for name, p in named_trainable_parameters(processes.unwrap_model(model))}
     state = optimizer.state_dict()
-    tensors = [*weights.values(), *(t for kept in state["state"].values() for t in kept.values() if torch.is_tensor(t))]
-    needed, free = tensor_bytes(tensors), limits.disk_free(path)
+    moments = [value for values in state["state"].values() for value in values.values() if torch.is_tensor(value)]
+    needed, free = tensor_bytes([*weights.values(), *moments]), limits.disk_free(path)
     if needed > free:
         raise LabError(
             f"A checkpoint of {limits.gib(needed):.2f} GiB does not fit: {limits.gib(free):.2f} GiB are free; free some disk space, "
             f"or train without a checkpoint."
         )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    kept = {"run": dict(run), "done": done, "history": dict(history), "weights": weights, "optimizer": state}
+    temporary = temporary_beside(path)
+    content = {"run": dict(run), "done": done, "history": dict(history), "weights": weights, "optimizer": state}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(kept, temporary)
+        torch.save(content, temporary)
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:  # torch's writer raises a RuntimeError on a full disk
         with suppress(OSError):
@@ -83,37 +94,47 @@ def save(path: Path, model: Any, optimizer: Any, run: Mapping[str, Any], done: i
         ) from error
 
 
-def load(path: Path, model: Any, optimizer: Any, run: Mapping[str, Any], history: Any) -> tuple[int, Any]:
-    """Put a checkpoint back into the model and the optimizer: (steps done, history).
+def load_checkpoint(path: Path, model: Any, optimizer: Any, run: Mapping[str, Any], history: Any) -> tuple[int, Any]:
+    """Put a checkpoint back into the model and the optimizer.
+
+    Args:
+        path: the file.
+        model, optimizer: of the run that goes on; changed in place.
+        run: as `save_checkpoint` got it.
+        history: makes a history of its fields.
+
+    Returns:
+        (steps done, history).
 
     Raises:
         LabError: the file is damaged or belongs to another run; nothing was changed then.
     """
-    _require_whole(model)
+    _require_unsharded(model)
+    damaged = LabError(f"The checkpoint {path} is damaged: delete it, and the run starts anew.")
     try:
-        kept = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        if not isinstance(kept, dict):
-            raise TypeError(type(kept))
-        same = kept["run"] == dict(run)
-        weights, done, state, past = kept["weights"], kept["done"], kept["optimizer"], history(**kept["history"])
-        shapes = {n: p.shape for n, p in weights.items()}
-    except DAMAGE:
-        raise LabError(f"The checkpoint {path} is damaged: delete it, and the run starts anew.") from None
-    ours = dict(trained(processes.unwrapped(model)))
-    if not same or {n: p.shape for n, p in ours.items()} != shapes:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        if not isinstance(content, dict):
+            raise TypeError(type(content))
+        same_run = content["run"] == dict(run)
+        weights, done, state = content["weights"], content["done"], content["optimizer"]
+        earlier, shapes = history(**content["history"]), {name: p.shape for name, p in weights.items()}
+    except _DAMAGED:
+        raise damaged from None
+    parameters = dict(named_trainable_parameters(processes.unwrap_model(model)))
+    if not same_run or {name: p.shape for name, p in parameters.items()} != shapes:
         raise LabError(
             f"The checkpoint {path} is of another run (other examples, recipe or method): delete it, or name another file."
         )
     try:
         optimizer.load_state_dict(state)
-    except DAMAGE:
-        raise LabError(f"The checkpoint {path} is damaged: delete it, and the run starts anew.") from None
+    except _DAMAGED:
+        raise damaged from None
     with torch.no_grad():
-        for name, parameter in ours.items():
+        for name, parameter in parameters.items():
             parameter.copy_(weights[name])
-    return done, past
+    return done, earlier
 
 
-def _require_whole(model: Any) -> None:
+def _require_unsharded(model: Any) -> None:
     if any(hasattr(p, "full_tensor") for p in model.parameters()):
         raise LabError("A model that FSDP has split is not checkpointed here: use --wrap ddp, or leave the checkpoint out.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
-IGNORE = -100  # PyTorch's cross_entropy leaves targets of this value out
+IGNORE_INDEX = -100  # PyTorch's cross_entropy leaves targets of this value out
 MEGA_BATCH = 8  # steps' worth of shuffled examples that are sorted by length together
 
 
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 
     Attributes:
         inputs: keyword arguments of the model.
-        targets: (B, T) the next token's id, or IGNORE where no loss is taken: already shifted by one.
+        targets: (B, T) the next token's id, or IGNORE_INDEX where no loss is taken: already shifted by one.
     """
 
     inputs: dict[str, Tensor]
@@ -63,9 +63,7 @@ def build_examples(
     Raises:
         LabError: no pairs, an empty prompt or completion, or a pair that is longer than the window.
 
-    Example:
-        >>> build_examples(tokenizer, [("2 + 2 =", " 4")])[0].completion[-1] == tokenizer.eos_token_id
-        True
+    Example: in `build_examples(tokenizer, [("2 + 2 =", " 4")])` the completion is the token of " 4" and `tokenizer.eos_token_id`.
     """
     if not pairs:
         raise LabError("There are no examples: pass at least one pair of prompt and completion.")
@@ -108,14 +106,14 @@ def collate(examples: Sequence[Example], model: Any) -> Batch:
             "attention_mask": rows([[1] * len(e.prompt) for e in examples], 0),
             "decoder_input_ids": rows([[start, *completion[:-1]] for completion in completions], 0),
         }
-        return Batch(inputs, rows(completions, IGNORE))
+        return Batch(inputs, rows(completions, IGNORE_INDEX))
     ids = rows([[*e.prompt, *e.completion] for e in examples], 0)
-    targets = rows([[*[IGNORE] * (len(e.prompt) - 1), *e.completion, IGNORE] for e in examples], IGNORE)
+    targets = rows([[*[IGNORE_INDEX] * (len(e.prompt) - 1), *e.completion, IGNORE_INDEX] for e in examples], IGNORE_INDEX)
     return Batch({"input_ids": ids}, targets)
 
 
 @contextmanager
-def only_rows(model: Any, labelled: Tensor) -> Iterator[None]:
+def labelled_logits_only(model: Any, labelled: Tensor) -> Iterator[None]:
     """Inside the block, the output head computes logits (N, V) for the labelled positions alone, in place of (B, T, V).
 
     With a vocabulary of 49,152 the logits of every position would be the largest tensor of a training step. The head reads
@@ -147,8 +145,8 @@ def token_losses(model: Any, batch: Batch) -> Tensor:
     """Cross-entropy of each labelled position, in nats: (N,), row by row of the batch."""
     import torch
 
-    labelled = batch.targets != IGNORE
-    with only_rows(model, labelled):
+    labelled = batch.targets != IGNORE_INDEX
+    with labelled_logits_only(model, labelled):
         logits = model(**batch.inputs, use_cache=False).logits  # (N, V)
     return torch.nn.functional.cross_entropy(logits.float(), batch.targets[labelled], reduction="none")
 

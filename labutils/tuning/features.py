@@ -12,7 +12,7 @@ from labutils.prompting.prompts import encode_prompt
 
 
 @torch.no_grad()
-def last_states(model: Any, tokenizer: Any, prompts: Sequence[str]) -> Tensor:
+def last_hidden_states(model: Any, tokenizer: Any, prompts: Sequence[str]) -> Tensor:
     """The last layer's vector at the last token of each prompt: (prompts, D), float32, on the CPU.
 
     For a decoder the last token is the one that has seen all others.

@@ -1,7 +1,7 @@
-"""One training loop for every method: what happens in a step, written to be read (lab 05).
+"""One training loop for every method, written to be read from top to bottom (lab 05).
 
 A step is `batch` examples, whatever the micro-batch and the number of processes: the gradient is that of the mean loss over all
-labelled tokens of the step. So runs with different cuts can be compared.
+labelled tokens of the step, so runs that cut their steps differently can be compared.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,65 +20,13 @@ import torch
 
 from labutils.errors import LabError
 from labutils.machine import allocator, footprint
-from labutils.tuning import checkpoints, processes
-from labutils.tuning.bar import bar
+from labutils.tuning import processes
+from labutils.tuning.checkpoints import defer_interrupts, interruption, load_checkpoint, save_checkpoint
 from labutils.tuning.examples import Example, collate, step_order, token_losses
-from labutils.tuning.methods import set_checkpointing, trained
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train.
-
-    Attributes:
-        learning_rate: the highest, after the warm-up.
-        batch: examples a step, over all processes.
-        epochs: times that each example is seen.
-        warmup: share of the steps in which the learning rate rises.
-        decay: whether it falls to zero afterwards, in a straight line; False keeps it constant.
-        clip: the largest norm of the gradient; longer ones are shortened to it.
-        weight_decay: AdamW's.
-        seed: of the order of the examples and of dropout.
-        micro_batch: examples that go through the model at once; the whole step by default. `plan_training` finds one that fits.
-        checkpointing: compute activations again in the backward pass.
-        frugal: give freed memory back at once, at a price in speed (see `machine.frugal`).
-        bf16: compute in bfloat16, weights and optimizer stay in float32. None: on CUDA where the hardware has it.
-    """
-
-    learning_rate: float
-    batch: int = 8
-    epochs: int = 1
-    warmup: float = 0.1
-    decay: bool = True
-    clip: float = 1.0
-    weight_decay: float = 0.0
-    seed: int = 0
-    micro_batch: int | None = None
-    checkpointing: bool = False
-    frugal: bool = False
-    bf16: bool | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense.
-
-        Raises:
-            LabError: a count below one, or a number outside its range.
-        """
-        least = {"batch": self.batch, "epochs": self.epochs, "micro_batch": 1 if self.micro_batch is None else self.micro_batch}
-        wrong = [f"{name}={value}" for name, value in least.items() if value < 1]
-        if wrong:
-            raise LabError(f"{wrong[0]}: it must be at least 1.")
-        if not 0 < self.learning_rate < math.inf:
-            raise LabError(f"learning_rate={self.learning_rate}: it must be above zero and finite.")
-        if not (0 <= self.warmup <= 1 and self.clip > 0 and self.weight_decay >= 0):
-            raise LabError(
-                f"warmup={self.warmup}, clip={self.clip} and weight_decay={self.weight_decay}: the first is a share from 0 to 1, the "
-                f"second above zero, the third not below it."
-            )
-
-
-# Peak learning rates that train the labs' model well in one pass over a hundred examples.
-LEARNING_RATES = {"full": 1e-4, "lora": 1e-3, "qlora": 1e-3, "adapters": 1e-3, "bitfit": 3e-3, "prompt_tuning": 3e-2}
+from labutils.tuning.methods import named_trainable_parameters, set_checkpointing
+from labutils.tuning.progress_bar import progress_bar
+from labutils.tuning.recipe import Recipe, learning_rate_at
+from labutils.tuning.temporaries import remove_leftovers
 
 
 @dataclass
@@ -114,18 +62,21 @@ class History:
         """Examples."""
         return self.examples / self.seconds if self.seconds else 0.0
 
+    def add_step(self, step: Sequence[Example], loss: float, learning_rate: float, gradient_norm: float, seconds: float) -> None:
+        """Note a step that is done."""
+        self.losses.append(loss)
+        self.learning_rates.append(learning_rate)
+        self.gradient_norms.append(gradient_norm)
+        self.tokens += sum(example.length for example in step)
+        self.labelled += _labelled_tokens(step)
+        self.examples += len(step)
+        self.seconds += seconds
 
-def learning_rate_at(step: int, steps: int, peak: float, warmup_steps: int, decay: bool = True) -> float:
-    """Linear warm-up, then linear decay to zero; steps count from 0.
-
-    The first of w warm-up steps has peak / w, the last has the peak; the decay reaches zero one step after the last.
-
-    >>> [learning_rate_at(s, 4, 1.0, 2) for s in range(4)]
-    [0.5, 1.0, 1.0, 0.5]
-    """
-    if step < warmup_steps:
-        return peak * (step + 1) / warmup_steps
-    return peak * (steps - step) / max(1, steps - warmup_steps) if decay else peak
+    def add_peaks(self, peak_rss: int, on_cuda: bool) -> None:
+        """Raise the peaks, which a run that goes on takes over from the one before."""
+        self.peak_rss = max(self.peak_rss, peak_rss)
+        if on_cuda:
+            self.peak_allocated = max(self.peak_allocated, torch.cuda.max_memory_allocated())
 
 
 def train(
@@ -135,17 +86,19 @@ def train(
     *,
     checkpoint: Path | None = None,
     save_every: int | None = None,
+    keep_checkpoint: bool = False,
     on_step: Callable[[int, History], None] | None = None,
 ) -> History:
     """Train what `prepare` made trainable, on the loss of the completions.
 
     Args:
-        model: from `prepare`; in a group of processes, wrapped by `processes.wrap`.
+        model: from `prepare`; in a group of processes, wrapped by `processes.wrap_model`.
         examples: from `build_examples`.
         recipe: how.
         checkpoint: a file. An interrupt saves there what is needed to go on; the same call goes on from it and gives what a run
             without an interrupt gives. It is deleted at the end.
         save_every: also save after each so many steps, against a kernel that dies.
+        keep_checkpoint: save once more at the end instead of deleting it, for a caller that deletes it when its result is on disk.
         on_step: called after each step with its number (from 0) and the history so far.
 
     Raises:
@@ -153,105 +106,163 @@ def train(
         LabError: a loss that is not finite (before it can spoil the weights), a checkpoint of another run, a full disk, nothing to
             train, or a batch smaller than the number of processes.
     """
-    group = processes.current()
-    if recipe.batch < group.size:
-        raise LabError(f"A step has {recipe.batch} examples for {group.size} processes: take a batch of at least {group.size}.")
+    group, device = processes.current_group(), next(model.parameters()).device
+    on_cuda = device.type == "cuda"
+    parameters = [p for _, p in named_trainable_parameters(model)]
+    _require_work(parameters, examples, recipe, group)
+
+    # Which examples make up each step: lists of indices that depend on the lengths, the batch and the seed alone.
     steps = step_order(examples, recipe.batch, recipe.epochs, recipe.seed)
-    if not examples:
-        raise LabError("There are no examples to train on: pass at least one.")
-    parameters = [p for _, p in trained(model)]
-    if not parameters:
-        raise LabError("No parameter is trainable: call prepare(model, method) first.")
-    optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=group.plain)
+    warmup_steps = max(1, round(recipe.warmup * len(steps)))
+
+    # AdamW keeps two running means for each parameter. Gradients from before do not count.
+    optimizer = torch.optim.AdamW(
+        parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=group.world_size == 1
+    )
     optimizer.zero_grad(set_to_none=True)
-    history, device, done = History(), next(model.parameters()).device, 0
-    run = {
-        "recipe": asdict(replace(recipe, micro_batch=None, checkpointing=False, frugal=False)),
-        "examples": hashlib.sha256(repr([tuple(e) for e in examples]).encode()).hexdigest(),
-        "method": _method_of(processes.unwrapped(model)),
-    }
+
+    # Go on from the checkpoint of this very run if there is one; otherwise begin at step 0.
+    history, done, run = History(), 0, _run_identity(model, examples, recipe)
+    if checkpoint and group.rank == 0:
+        remove_leftovers(checkpoint)
     if checkpoint and checkpoint.exists():
-        done, history = checkpoints.load(checkpoint, model, optimizer, run, History)
-    set_checkpointing(processes.unwrapped(model), recipe.checkpointing)
-    model.train()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    warmup_steps, before = max(1, round(recipe.warmup * len(steps))), history.peak_rss
-    thrift = allocator.frugal() if recipe.frugal else nullcontext()
-    randomness = torch.random.fork_rng([device] if device.type == "cuda" else [])
-    with randomness, thrift, footprint.resident(exact=False) as memory, bar(len(steps), done, show=group.rank == 0) as shown:
+        done, history = load_checkpoint(checkpoint, model, optimizer, run, History)
+
+    def save() -> None:
+        if checkpoint:
+            save_checkpoint(checkpoint, model, optimizer, run, done, asdict(history))
+
+    with (
+        _training_mode(model, recipe, device),
+        footprint.resident(exact=False) as memory,
+        progress_bar(len(steps), done, show=group.rank == 0) as show,
+    ):
         try:
             for number in range(done, len(steps)):
-                began = time.perf_counter()
-                torch.manual_seed(recipe.seed + 1_000_003 * number + group.rank)  # a step's dropout depends on nothing before it
-                rate = learning_rate_at(number, len(steps), recipe.learning_rate, warmup_steps, recipe.decay)
-                for settings in optimizer.param_groups:
-                    settings["lr"] = rate
-                whole = [examples[i] for i in steps[number]]
-                loss = _gradients(model, whole, recipe, group)
-                norm = processes.number(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
-                _require_finite(loss, norm, number, rate)
-                with checkpoints.uninterrupted():  # an update is made whole or not at all
+                started = time.perf_counter()
+                step = [examples[i] for i in steps[number]]
+
+                # Dropout draws from a seed of the step's own, so that a run that goes on draws what one without a break draws.
+                torch.manual_seed(recipe.seed + 1_000_003 * number + group.rank)
+
+                # The learning rate rises in the warm-up, then falls to zero.
+                learning_rate = learning_rate_at(number, len(steps), recipe.learning_rate, warmup_steps, recipe.decay)
+                for parameter_group in optimizer.param_groups:
+                    parameter_group["lr"] = learning_rate
+
+                # Forward and backward, a micro-batch at a time: the gradients of the step's mean loss add up in p.grad.
+                loss = _accumulate_gradients(model, step, recipe, group)
+
+                # Clip: gradient *= min(1, clip / norm), with the norm over all parameters together.
+                norm = processes.full_value(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
+                _require_finite(loss, norm, number, learning_rate)
+
+                # Update the weights, and drop the gradients. An interrupt waits: weights, optimizer and history change together.
+                with defer_interrupts():
                     optimizer.step()
                     optimizer.zero_grad(set_to_none=True)
-                    if device.type == "cuda":
-                        torch.cuda.synchronize()
+                    if on_cuda:
+                        torch.cuda.synchronize()  # or the clock would stop before the work is done
                     done = number + 1
-                    history.losses.append(loss)
-                    history.learning_rates.append(rate)
-                    history.gradient_norms.append(norm)
-                    history.tokens += sum(example.length for example in whole)
-                    history.labelled += sum(len(example.completion) for example in whole)
-                    history.examples += len(whole)
-                    history.seconds += time.perf_counter() - began
-                    history.peak_rss = max(before, memory.peak_rss)
-                    if device.type == "cuda":
-                        history.peak_allocated = max(history.peak_allocated, torch.cuda.max_memory_allocated())
-                    shown(history)
-                    if checkpoint and save_every and done % save_every == 0:
-                        checkpoints.save(checkpoint, model, optimizer, run, done, asdict(history))
+                    history.add_step(step, loss, learning_rate, norm, time.perf_counter() - started)
+                    history.add_peaks(memory.peak_rss, on_cuda)
+                    show(history)
+                    if save_every and done % save_every == 0:
+                        save()
                 if on_step:
                     on_step(number, history)
+            if keep_checkpoint:
+                with suppress(LabError):  # on a full disk the last one that was saved stays
+                    save()
         except KeyboardInterrupt:
-            with suppress(KeyboardInterrupt), checkpoints.uninterrupted():  # a second press is the first one's
-                if checkpoint:
-                    checkpoints.save(checkpoint, model, optimizer, run, done, asdict(history))
-            raise checkpoints.interrupted(checkpoint, done, len(steps)) from None
-        finally:
-            optimizer.zero_grad(set_to_none=True)
-            set_checkpointing(processes.unwrapped(model), False)
-            model.eval()
-    if checkpoint and group.rank == 0:
+            with suppress(KeyboardInterrupt), defer_interrupts():  # a second press means what the first one meant
+                save()
+            raise interruption(checkpoint, done, len(steps)) from None
+    if checkpoint and not keep_checkpoint and group.rank == 0:
         checkpoint.unlink(missing_ok=True)
     return history
 
 
-def _gradients(model: Any, step: Sequence[Example], recipe: Recipe, group: processes.Group) -> float:
-    """Add up the gradients of a step's mean loss; the loss, in nats a labelled token, over all processes."""
-    labelled, device = sum(len(example.completion) for example in step), next(model.parameters()).device
+def _accumulate_gradients(model: Any, step: Sequence[Example], recipe: Recipe, group: processes.Group) -> float:
+    """Add up the gradients of a step's loss, and return the loss in nats per labelled token, over all processes.
+
+    With N labelled tokens in the whole step the loss is (1 / N) Σ -log p(token). Each micro-batch adds its own terms of that sum,
+    already divided by N, so loss and gradient do not depend on how the step is cut.
+    """
+    n_labelled, inner = _labelled_tokens(step), processes.unwrap_model(model)
+    device = next(model.parameters()).device
     bf16 = recipe.bf16 if recipe.bf16 is not None else device.type == "cuda" and torch.cuda.is_bf16_supported()
-    parts = group.share(sorted(step, key=lambda example: example.length), recipe.micro_batch or len(step))
-    total, inner = 0.0, processes.unwrapped(model)
+
+    # Neighbours in length share a micro-batch, so that little is padded.
+    parts = group.shard(sorted(step, key=lambda example: example.length), recipe.micro_batch or len(step))
+    total = 0.0
     for number, part in enumerate(parts):
-        batch = collate(part or step[:1], inner)  # where the share ran out, an example that counts nothing: the others wait
-        with processes.synchronized(model, last=number == len(parts) - 1):
+        # A process whose examples have run out computes one with weight zero, as the others wait for its gradients.
+        batch = collate(part or step[:1], inner)
+        with processes.gradient_exchange(model, now=number == len(parts) - 1):
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                loss = token_losses(model, batch).sum() * bool(part) / labelled
-            (loss * group.size).backward()  # processes average their gradients; a sum is meant
+                loss = token_losses(model, batch).sum() * bool(part) / n_labelled
+            (loss * group.world_size).backward()  # processes average their gradients, and the sum is wanted
         total += loss.item()
-    return group.sum(total)
+    return sum(group.gather(total))
 
 
-def _method_of(model: Any) -> str:
-    """PEFT's settings as text, the same in every process: a set prints in another order in each."""
-    settings = {name: config.to_dict() for name, config in getattr(model, "peft_config", {}).items()}
-    return json.dumps(settings, sort_keys=True, default=lambda value: sorted(value) if isinstance(value, set) else str(value))
+@contextmanager
+def _training_mode(model: Any, recipe: Recipe, device: torch.device) -> Iterator[None]:
+    """Inside, the model is ready for training as the recipe says; afterwards it is in eval mode and holds no gradient.
+
+    The caller's random numbers are left as they are.
+    """
+    inner, on_cuda = processes.unwrap_model(model), device.type == "cuda"
+    set_checkpointing(inner, recipe.checkpointing)
+    model.train()
+    if on_cuda:
+        torch.cuda.reset_peak_memory_stats()
+    random_numbers = torch.random.fork_rng([device] if on_cuda else [])
+    with random_numbers, allocator.frugal() if recipe.frugal else nullcontext():
+        try:
+            yield
+        finally:
+            model.zero_grad(set_to_none=True)
+            set_checkpointing(inner, False)
+            model.eval()
 
 
-def _require_finite(loss: float, norm: float, number: int, rate: float) -> None:
+def _labelled_tokens(step: Sequence[Example]) -> int:
+    return sum(len(example.completion) for example in step)
+
+
+def _require_work(parameters: Sequence[Any], examples: Sequence[Example], recipe: Recipe, group: processes.Group) -> None:
+    """Refuse a run without examples or parameters, and steps too small for the group."""
+    if recipe.batch < group.world_size:
+        raise LabError(
+            f"A step has {recipe.batch} examples for {group.world_size} processes: take a batch of at least {group.world_size}."
+        )
+    if not examples:
+        raise LabError("There are no examples to train on: pass at least one.")
+    if not parameters:
+        raise LabError("No parameter is trainable: call prepare(model, method) first.")
+
+
+def _require_finite(loss: float, norm: float, number: int, learning_rate: float) -> None:
     if not (math.isfinite(loss) and math.isfinite(norm)):
         what = "loss" if not math.isfinite(loss) else "gradient"
         raise LabError(
             f"The {what} of step {number + 1} is not a finite number, and the weights are those after step {number}: start again "
-            f"from fresh weights with a learning rate below {rate:.1e}, and look at the examples of that step."
+            f"from fresh weights with a learning rate below {learning_rate:.1e}, and look at the examples of that step."
         )
+
+
+def _run_identity(model: Any, examples: Sequence[Example], recipe: Recipe) -> dict[str, Any]:
+    """What decides the losses of a run: a checkpoint belongs to the runs that have the same. How a step is cut does not count."""
+    return {
+        "recipe": asdict(replace(recipe, micro_batch=None, checkpointing=False, frugal=False)),
+        "examples": hashlib.sha256(repr([tuple(e) for e in examples]).encode()).hexdigest(),
+        "method": _peft_config(processes.unwrap_model(model)),
+    }
+
+
+def _peft_config(model: Any) -> str:
+    """PEFT's configuration as text, the same in every process: a set prints in another order in each."""
+    configs = {name: config.to_dict() for name, config in getattr(model, "peft_config", {}).items()}
+    return json.dumps(configs, sort_keys=True, default=lambda value: sorted(value) if isinstance(value, set) else str(value))

@@ -9,15 +9,19 @@ from typing import Any
 
 from labutils.errors import LabError
 from labutils.machine.footprint import Footprint, measure, tensor_bytes
-from labutils.memory import Ledger, Shape, predict_inference, predict_training
+from labutils.memory.inference import predict_inference
+from labutils.memory.ledger import Ledger
+from labutils.memory.setup import TrainingSetup
+from labutils.memory.shape import Shape
+from labutils.memory.training import predict_training
 from labutils.tuning.methods import Method, prepare, set_checkpointing
 
 SMALLEST_TOKEN = 5  # ids below are often special (padding, end of text)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One term: bytes predicted and bytes measured."""
+class TermRow:
+    """One term of a memory ledger: bytes predicted and bytes measured."""
 
     term: str
     predicted: float
@@ -35,9 +39,9 @@ class Comparison:
 
     ledger: Ledger
     footprint: Footprint
-    rows: tuple[Row, ...]
+    rows: tuple[TermRow, ...]
 
-    def __getitem__(self, term: str) -> Row:
+    def __getitem__(self, term: str) -> TermRow:
         """The row of a term.
 
         Raises:
@@ -88,8 +92,11 @@ def compare_inference(model: Any, batch: int, length: int, new_tokens: int = 8) 
         else:
             model(input_ids=ids)
     model.train(was_training)
-    rows = [Row("weights", ledger["weights"].n_bytes, tensor_bytes(weights)), Row("KV cache", ledger["KV cache"].n_bytes, cached)]
-    return Comparison(ledger, found, (*rows, Row("peak", ledger.total, found.total_allocated)))
+    rows = [
+        TermRow("weights", ledger["weights"].n_bytes, tensor_bytes(weights)),
+        TermRow("KV cache", ledger["KV cache"].n_bytes, cached),
+    ]
+    return Comparison(ledger, found, (*rows, TermRow("peak", ledger.total, found.total_allocated)))
 
 
 def _cache_tensors(cache: Any) -> Iterator[Any]:
@@ -149,13 +156,13 @@ def compare_training(
     Args:
         model: a transformers model in float32, bfloat16 or float16.
         batch, length: of random tokens, each its own label.
-        method, checkpointing, lora_rank, lora_targets, virtual_tokens, labelled: as in `predict_training`.
+        method, checkpointing, lora_rank, lora_targets, virtual_tokens, labelled: as in `TrainingSetup`.
 
     Returns:
         rows "weights", "gradients", "optimizer", "activations" (with the log-softmax that the loss keeps) and "peak".
 
     Raises:
-        LabError: prompt tuning of an encoder, which peft does not offer, or what `predict_training` refuses.
+        LabError: prompt tuning of an encoder, which peft does not offer, or what `TrainingSetup` refuses.
     """
     import torch
 
@@ -166,10 +173,11 @@ def compare_training(
         )
     dtype = str(model.dtype).removeprefix("torch.")
     attention = "eager" if model.config._attn_implementation == "eager" else "sdpa"
-    ledger = predict_training(
-        shape, batch, length, method=method, dtype=dtype, checkpointing=checkpointing, lora_rank=lora_rank, lora_targets=lora_targets,
+    setup = TrainingSetup(
+        batch, length, method=method, dtype=dtype, checkpointing=checkpointing, lora_rank=lora_rank, lora_targets=lora_targets,
         virtual_tokens=virtual_tokens, labelled=labelled, attention=attention, device=model.device.type,
     )  # fmt: skip
+    ledger = predict_training(shape, setup)
     ids = _ids(model, batch, length)
     options = {} if shape.kind == "encoder" else {"use_cache": False}
     with _prepared(model, method, checkpointing, lora_rank, lora_targets, virtual_tokens) as tuned:
@@ -194,16 +202,16 @@ def compare_training(
 
         step()
         weights = list(tuned.parameters())
-        state = [value for held in optimizer.state.values() for value in held.values()]
+        state = [tensor for moments in optimizer.state.values() for tensor in moments.values()]
         with measure([*weights, *tuned.buffers(), *state, ids]) as found:
             gradients = step(found)
-        held = tensor_bytes(weights)
+        weight_bytes = tensor_bytes(weights)
     kept = ledger["activations"].n_bytes + ledger.moments["backward, at the loss"]["logits"]
     rows = (
-        Row("weights", ledger["weights"].n_bytes, held),
-        Row("gradients", ledger["gradients"].n_bytes, gradients),
-        Row("optimizer", ledger["optimizer"].n_bytes, tensor_bytes(state)),
-        Row("activations", kept, dict(found.marks)["forward"]),
-        Row("peak", ledger.total, found.total_allocated),
+        TermRow("weights", ledger["weights"].n_bytes, weight_bytes),
+        TermRow("gradients", ledger["gradients"].n_bytes, gradients),
+        TermRow("optimizer", ledger["optimizer"].n_bytes, tensor_bytes(state)),
+        TermRow("activations", kept, dict(found.marks)["forward"]),
+        TermRow("peak", ledger.total, found.total_allocated),
     )
     return Comparison(ledger, found, rows)

@@ -52,12 +52,12 @@ class Method:
             raise LabError("The rank, the virtual tokens and the bottleneck must each be at least 1.")
 
     @property
-    def own_weights(self) -> bool:
+    def changes_base_weights(self) -> bool:
         """Whether the model's own weights change, so that a fresh start needs them loaded anew."""
         return self.name in ("full", "bitfit")
 
     @property
-    def planned_as(self) -> str:
+    def memory_method(self) -> str:
         """The method that `labutils.memory` plans with; LoRA on every layer needs no less than adapters do."""
         return {"qlora": "lora", "adapters": "lora"}.get(self.name, self.name)
 
@@ -102,7 +102,7 @@ def _add_adapters(model: Any, bottleneck: int) -> nn.Module:
     return model
 
 
-def _select(model: nn.Module) -> nn.Module:
+def _select_bitfit(model: nn.Module) -> nn.Module:
     biased = any(name.endswith("bias") for name, _ in model.named_parameters())
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.endswith("bias") if biased else "norm" in name)
@@ -152,8 +152,7 @@ def prepare(model: Any, method: Method | str = "full", *, seed: int = 0) -> Any:
     Raises:
         LabError: an unknown method, or a model that lacks the parts that a method needs.
 
-    Example:
-        >>> tuned = prepare(model, Method("lora", lora_rank=8))
+    Example: `tuned = prepare(model, Method("lora", lora_rank=8))`
     """
     method = Method(method) if isinstance(method, str) else method
     with torch.random.fork_rng(devices=[]):
@@ -161,7 +160,7 @@ def prepare(model: Any, method: Method | str = "full", *, seed: int = 0) -> Any:
         if method.name == "full":
             model.requires_grad_(True)
         elif method.name == "bitfit":
-            _select(model)
+            _select_bitfit(model)
         elif method.name == "adapters":
             _add_adapters(model, method.bottleneck)
         else:
@@ -185,14 +184,14 @@ def set_checkpointing(model: Any, on: bool) -> None:
         model.disable_input_require_grads()
 
 
-def trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+def named_trainable_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     """(name, parameter) of what is trained."""
     return ((name, p) for name, p in model.named_parameters() if p.requires_grad)
 
 
-def trained_count(model: nn.Module) -> int:
+def trainable_count(model: nn.Module) -> int:
     """How many numbers are trained."""
-    return sum(p.numel() for _, p in trained(model))
+    return sum(p.numel() for _, p in named_trainable_parameters(model))
 
 
 def nearest_words(vectors: Tensor, embeddings: Tensor, tokenizer: Any, count: int = 1) -> list[list[tuple[str, float]]]:

@@ -9,18 +9,42 @@ from typing import Any, NamedTuple
 
 from labutils.errors import LabError, NotEnoughMemory
 from labutils.machine import limits
-from labutils.memory import Ledger, Shape, predict_training
+from labutils.memory.ledger import Ledger
+from labutils.memory.setup import TrainingSetup
+from labutils.memory.shape import Shape
+from labutils.memory.training import predict_training
 from labutils.tuning.examples import Example
-from labutils.tuning.loop import Recipe
 from labutils.tuning.methods import Method
+from labutils.tuning.recipe import Recipe
 
-MARGIN = 0.1  # the largest residual of predicted activations was 8 % (benchmarks/memory_accuracy.py)
-# What activations took besides themselves where freed blocks were kept (`machine.frugal`): at most that many times.
-FRAGMENTS = 1.5
+# What is kept free for activations, logits and temporaries, as a share of their predicted bytes. Predicted activations were off by
+# at most 8 % (benchmarks/memory_accuracy.py); where the allocator keeps freed blocks, they took up to 1.5 times as much again.
+MARGIN = 0.1
+FRAGMENTATION = 1.5
+
+# Measured with the labs' model on two cores: 1, 2, 4 and 8 examples at a time train at 56, 70, 91 and 100 % of the speed of eight,
+# about B / (B + 0.75); computing activations again costs a quarter, and giving memory back at once a fifth to a quarter.
+HALF_SPEED_BATCH = 0.75
+CHECKPOINTING_SPEED = 0.75
+FRUGAL_SPEED = 0.78
+
+
+class StepConfig(NamedTuple):
+    """One way to run a step; see `TrainingPlan`."""
+
+    micro_batch: int
+    checkpointing: bool
+    frugal: bool
+
+    @property
+    def relative_speed(self) -> float:
+        """Roughly, as a share of the speed of a very large micro-batch."""
+        speed = self.micro_batch / (self.micro_batch + HALF_SPEED_BATCH)
+        return speed * (CHECKPOINTING_SPEED if self.checkpointing else 1.0) * (FRUGAL_SPEED if self.frugal else 1.0)
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """How a step is cut to fit.
 
     Attributes:
@@ -47,36 +71,21 @@ class Plan:
         return f"{self.micro_batch} example{'s' * (self.micro_batch > 1)} at a time{how}: {self.ledger.gib:.2f} GiB predicted."
 
 
-class Setting(NamedTuple):
-    """How a step could be cut; see `Plan`."""
+def step_configs(batch: int, device: str = "cpu") -> list[StepConfig]:
+    """All ways to run a step of `batch` examples in even parts, the fastest first.
 
-    micro_batch: int
-    checkpointing: bool
-    frugal: bool
+    A step of 4 has parts of 4, 2 or 1. `frugal` is for a CPU's allocator; CUDA has another.
 
-    @property
-    def speed(self) -> float:
-        """Roughly, in parts of the speed of a very large micro-batch.
-
-        Measured with the labs' model on two cores: 1, 2, 4 and 8 examples at a time train at 56, 70, 91 and 100 % of the speed of
-        eight; computing activations again costs a quarter, and giving memory back at once a fifth to a quarter.
-        """
-        size = self.micro_batch
-        return size / (size + 0.75) * (0.75 if self.checkpointing else 1.0) * (0.78 if self.frugal else 1.0)
-
-
-def settings(batch: int, device: str = "cpu") -> list[Setting]:
-    """All ways to cut a step of `batch` examples into parts, the fastest first.
-
-    The parts are even: a step of 4 has parts of 4, 2 or 1. Thrift is for a CPU's allocator; CUDA has another.
+    >>> [(c.micro_batch, c.checkpointing) for c in step_configs(2, "cuda")]
+    [(2, False), (1, False), (2, True), (1, True)]
     """
     sizes = sorted({-(-batch // parts) for parts in range(1, batch + 1)})
-    thrift = (False, True) if device == "cpu" else (False,)
-    every = [Setting(*cut) for cut in itertools.product(sizes, (False, True), thrift)]
-    return sorted(every, key=lambda setting: -setting.speed)
+    frugal = (False, True) if device == "cpu" else (False,)
+    configs = [StepConfig(*config) for config in itertools.product(sizes, (False, True), frugal)]
+    return sorted(configs, key=lambda config: -config.relative_speed)
 
 
-def predict(
+def predict_step_memory(
     shape: Shape,
     examples: Sequence[Example],
     method: Method,
@@ -93,32 +102,35 @@ def predict(
         shape: of the model before the method was applied.
         examples: all that will be trained on.
         method: what is trained.
-        micro_batch, checkpointing: as in `Plan`.
+        micro_batch, checkpointing: as in `TrainingPlan`.
         dtype: of the weights.
         device: "cpu" or "cuda".
         accumulation: a step has several micro-batches.
     """
-    longest = sorted(examples, key=lambda example: -example.length)[:micro_batch]
-    prompt, completion = (max(len(part) for part in parts) for parts in zip(*examples, strict=True))
-    answers = sorted((len(example.completion) for example in examples), reverse=True)[:micro_batch]
-    labelled = -(-sum(answers) // len(answers))
     seq2seq = shape.kind == "encoder-decoder"
+    longest_prompt, longest_completion = (max(map(len, parts)) for parts in zip(*examples, strict=True))
+    longest = max(example.length for example in examples)
+    # Logits are computed at labelled positions only: count those of the longest completions, whichever examples they belong to.
+    completions = sorted((len(example.completion) for example in examples), reverse=True)[:micro_batch]
+    labelled = -(-sum(completions) // len(completions))
     return predict_training(
         shape,
-        micro_batch,
-        prompt if seq2seq else longest[0].length,
-        method=method.planned_as,
-        dtype=dtype,
-        checkpointing=checkpointing,
-        lora_rank=method.lora_rank,
-        lora_targets=method.lora_targets,
-        labelled=labelled,
-        virtual_tokens=method.virtual_tokens,
-        weights="nf4 double" if method.name == "qlora" else None,
-        masked=seq2seq,
-        accumulation=accumulation,
-        target_length=completion if seq2seq else None,
-        device=device,
+        TrainingSetup(
+            micro_batch,
+            longest_prompt if seq2seq else longest,
+            method=method.memory_method,
+            dtype=dtype,
+            checkpointing=checkpointing,
+            lora_rank=method.lora_rank,
+            lora_targets=method.lora_targets,
+            labelled=labelled,
+            virtual_tokens=method.virtual_tokens,
+            weights="nf4 double" if method.name == "qlora" else None,
+            masked=seq2seq,
+            accumulation=accumulation,
+            target_length=longest_completion if seq2seq else None,
+            device=device,
+        ),
     )
 
 
@@ -131,14 +143,14 @@ def plan_training(
     memory_gib: float | None = None,
     processes: int = 1,
     wrap: str = "ddp",
-) -> Plan:
-    """The fastest setting whose predicted memory fits.
+) -> TrainingPlan:
+    """The fastest configuration of a step whose predicted memory fits.
 
     Args:
         model: before `prepare`, or its Shape.
         examples: all that will be trained on; the longest decide.
         method: what is trained.
-        batch: examples a step, over all processes; the micro-batch is at most a process's share.
+        batch: examples per step, over all processes; the micro-batch is at most a process's share.
         memory_gib: GiB (2**30 bytes) for weights, gradients, optimizer and activations of one process together. By default what is
             free, and what the model takes already.
         processes: that share the step.
@@ -151,42 +163,54 @@ def plan_training(
     if batch < 1 or not examples:
         raise LabError("A plan needs at least one example and a batch of at least 1.")
     method = Method(method) if isinstance(method, str) else method
-    shape = model if isinstance(model, Shape) else Shape.of(model)
-    device = "cpu" if isinstance(model, Shape) else model.device.type
-    dtype = "float32" if isinstance(model, Shape) else str(model.dtype).removeprefix("torch.")
-    room = _room(model, device) if memory_gib is None else memory_gib
+
+    # The model: its shape, where it is, and in which type. A bare shape is taken for a float32 model on the CPU.
+    if isinstance(model, Shape):
+        shape, device, dtype = model, "cpu", "float32"
+    else:
+        shape, device, dtype = Shape.of(model), model.device.type, str(model.dtype).removeprefix("torch.")
+    available = _available_gib(model, device) if memory_gib is None else memory_gib
     share = -(-batch // processes)
-    kept = FRAGMENTS if device == "cpu" else MARGIN
 
-    def ledger_of(method: Method, setting: Setting) -> Ledger:
-        size, again, _ = setting
-        return predict(shape, examples, method, size, again, dtype=dtype, device=device, accumulation=size < share)
+    def predict(method: Method, config: StepConfig) -> Ledger:
+        return predict_step_memory(
+            shape, examples, method, config.micro_batch, config.checkpointing,
+            dtype=dtype, device=device, accumulation=config.micro_batch < share,
+        )  # fmt: skip
 
-    def need(ledger: Ledger, setting: Setting) -> float:
-        """GiB to keep free: the prediction, and a margin for what is predicted less exactly than weights and optimizer."""
-        margin = MARGIN if setting.frugal else kept
-        return ledger.gib + margin * _rough(ledger) + _shared(ledger, processes, wrap)
+    def required_gib(ledger: Ledger, config: StepConfig) -> float:
+        """The prediction, a margin for what comes and goes within a step, and what several processes add."""
+        margin = FRAGMENTATION if device == "cpu" and not config.frugal else MARGIN
+        return ledger.gib + margin * _transient_gib(ledger) + _added_by_processes_gib(ledger, processes, wrap)
 
+    # From the fastest configuration to the slowest, the first that fits.
+    configs = step_configs(min(share, len(examples)), device)
     length = max(example.length for example in examples)
-    cuts = settings(min(share, len(examples)), device)
-    for setting in cuts:
-        ledger = ledger_of(method, setting)
-        if need(ledger, setting) <= room:
-            return Plan(*setting, ledger, length)
-    least = {
-        name: min(need(ledger_of(other, setting), setting) for setting in cuts if setting.checkpointing)
+    for config in configs:
+        ledger = predict(method, config)
+        if required_gib(ledger, config) <= available:
+            return TrainingPlan(*config, ledger, length)
+
+    # Nothing fits: say what the smallest configuration needs, and whether it would fit with LoRA or QLoRA.
+    smallest = {
+        name: min(required_gib(predict(other, config), config) for config in configs if config.checkpointing)
         for name, other in {method.name: method, "lora": Method("lora"), "qlora": Method("qlora")}.items()
     }
-    needs = least.pop(method.name)
-    fitting = [f"{name} needs {gib:.2f} GiB and would fit" for name, gib in least.items() if gib <= room]
+    needed = smallest.pop(method.name)
+    fitting = [f"{name} needs {gib:.2f} GiB and would fit" for name, gib in smallest.items() if gib <= available]
     advice = fitting[0] if fitting else "shorten the examples, close other kernels, or take a smaller model"
     raise NotEnoughMemory(
-        f"Training by {method.name} needs {needs:.2f} GiB even in the smallest setting, with examples of up to {length} tokens and "
-        f"activations checkpointed, and there are {room:.2f} GiB: {advice}."
+        f"Training by {method.name} needs {needed:.2f} GiB even in the smallest setting, with examples of up to {length} tokens and "
+        f"activations checkpointed, and there are {available:.2f} GiB: {advice}."
     )
 
 
-def _shared(ledger: Ledger, processes: int, wrap: str) -> float:
+def _transient_gib(ledger: Ledger) -> float:
+    """GiB of the terms that come and go within a step, which are predicted less exactly than weights and optimizer."""
+    return limits.gib(sum(ledger.at_peak.get(term, 0.0) for term in ("activations", "logits", "temporaries")))
+
+
+def _added_by_processes_gib(ledger: Ledger, processes: int, wrap: str) -> float:
     """GiB more (or less) than alone, where several processes train one model.
 
     DDP's buckets hold the gradients even when there are none yet. FSDP splits at least AdamW's moments over the processes.
@@ -196,17 +220,12 @@ def _shared(ledger: Ledger, processes: int, wrap: str) -> float:
     return ledger["gradients"].gib if wrap == "ddp" else -ledger["optimizer"].gib * (1 - 1 / processes)
 
 
-def _rough(ledger: Ledger) -> float:
-    """GiB of the terms that come and go within a step."""
-    return limits.gib(sum(ledger.at_peak.get(term, 0.0) for term in ("activations", "logits", "temporaries")))
-
-
-def _room(model: Any, device: str) -> float:
+def _available_gib(model: Any, device: str) -> float:
+    """GiB that are free, and those that the model takes already."""
     if device == "cuda":
         import torch
 
         free, _ = torch.cuda.mem_get_info()
-        taken = torch.cuda.memory_allocated()
-        return limits.gib(free + taken)
-    taken = 0 if isinstance(model, Shape) else sum(p.numel() * p.element_size() for p in model.parameters())
-    return limits.gib(limits.memory_available() + taken)
+        return limits.gib(free + torch.cuda.memory_allocated())
+    weights = 0 if isinstance(model, Shape) else sum(p.numel() * p.element_size() for p in model.parameters())
+    return limits.gib(limits.memory_available() + weights)

@@ -7,15 +7,18 @@ from typing import Any, NamedTuple
 
 import torch
 
-from labutils.tuning.examples import IGNORE, Example, build_examples, collate, token_losses
+from labutils.tuning.examples import IGNORE_INDEX, Example, build_examples, collate, token_losses
 
 BATCH_TOKENS = 2048  # tokens in a batch, padding included
 
 
 def completion_losses(model: Any, examples: Sequence[Example]) -> list[tuple[float, int]]:
-    """For each example, in their order: the summed cross-entropy of its completion in nats, and its completion's tokens.
+    """The cross-entropy of each example's completion.
 
-    The model is put into eval mode for the time, and nothing is trained.
+    The model is in eval mode meanwhile, and nothing is trained.
+
+    Returns:
+        For each example, in their order: (nats summed over its completion, tokens of its completion).
     """
     order = sorted(range(len(examples)), key=lambda i: -examples[i].length)
     found = [(0.0, 0)] * len(examples)
@@ -27,7 +30,7 @@ def completion_losses(model: Any, examples: Sequence[Example]) -> list[tuple[flo
                 size = max(1, BATCH_TOKENS // examples[order[0]].length)
                 group, order = order[:size], order[size:]
                 batch = collate([examples[i] for i in group], model)
-                counts = (batch.targets != IGNORE).sum(-1).tolist()
+                counts = (batch.targets != IGNORE_INDEX).sum(-1).tolist()
                 for i, losses in zip(group, token_losses(model, batch).split(counts), strict=True):
                     found[i] = (float(losses.sum()), len(losses))
     finally:
@@ -41,21 +44,21 @@ def mean_loss(model: Any, examples: Sequence[Example]) -> float:
     return sum(loss for loss, _ in found) / sum(count for _, count in found)
 
 
-class Answers(NamedTuple):
+class MultipleChoiceScores(NamedTuple):
     """What a model says to n questions with choices.
 
     Attributes:
-        right: (n,) whether the likeliest choice is the right one.
+        correct: (n,) whether the likeliest choice is the right one.
         log_likelihoods: (n,) of the right answer, in nats, summed over its tokens: how probable it is, chosen or not. That says
             more than right or wrong, and it also falls where a model would say something else first.
     """
 
-    right: list[bool]
+    correct: list[bool]
     log_likelihoods: list[float]
 
 
-def ask(model: Any, tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> Answers:
-    """Ask questions: the answer is the choice with the largest log-likelihood, summed over its tokens.
+def score_multiple_choice(model: Any, tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> MultipleChoiceScores:
+    """Put questions to a model: it chooses the answer with the largest log-likelihood, summed over its tokens.
 
     Args:
         model, tokenizer: as `load_model` gives them, tuned or not.
@@ -63,6 +66,9 @@ def ask(model: Any, tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> Answer
     """
     pairs = [(row["prompt"], f" {choice}") for row in rows for choice in row["choices"]]
     losses = iter(completion_losses(model, build_examples(tokenizer, pairs, end=False)))
-    found = [{choice: -next(losses)[0] for choice in row["choices"]} for row in rows]
-    right = [max(said, key=said.__getitem__) == row["answer"] for said, row in zip(found, rows, strict=True)]
-    return Answers(right, [said[row["answer"]] for said, row in zip(found, rows, strict=True)])
+    correct, log_likelihoods = [], []
+    for row in rows:
+        scores = {choice: -next(losses)[0] for choice in row["choices"]}  # log p(choice | prompt)
+        correct.append(max(scores, key=scores.__getitem__) == row["answer"])
+        log_likelihoods.append(scores[row["answer"]])
+    return MultipleChoiceScores(correct, log_likelihoods)

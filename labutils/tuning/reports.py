@@ -1,7 +1,7 @@
 """Tables and figures of lab 05: the race of the arms, what was forgotten, and the methods side by side.
 
 An arm is what the lab's `race` returns: "history" (the fields of `History`), "trained" (numbers), "loss" (on validation), "disk"
-(bytes), "scores" (metric -> points a dialogue), "probes" (task -> the fields of `Answers`); the arm before training has the last two only.
+(bytes), "scores" (metric -> points a dialogue), "probes" (task -> the fields of `MultipleChoiceScores`); the arm before training has the last two only.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def probe_table(before: str, arms: Arms) -> dict[tuple[str, str], PairedComparis
     rows, verdicts = [], {}
     for task, base in arms[before]["probes"].items():
         for name, arm in arms.items():
-            right, nats = arm["probes"][task]["right"], arm["probes"][task]["log_likelihoods"]
+            right, nats = arm["probes"][task]["correct"], arm["probes"][task]["log_likelihoods"]
             change = "-"
             if name != before:
                 verdict = compare(nats, base["log_likelihoods"], (name, before))

@@ -14,9 +14,10 @@ from labutils.machine.footprint import measure, tensor_bytes
 
 MIB = 2**20
 
-pytestmark = pytest.mark.skipif(
-    torch.cuda.is_available(), reason="on CUDA the caching allocator keeps the books, in blocks of 512 bytes"
-)
+pytestmark = [
+    pytest.mark.serial,
+    pytest.mark.skipif(torch.cuda.is_available(), reason="on CUDA the caching allocator keeps the books, in blocks of 512 bytes"),
+]
 
 
 def mib(n):

@@ -110,11 +110,12 @@ def test_strict_is_labs_strict(value: str | None, expected: bool, monkeypatch: p
     assert settings.strict() is expected
 
 
-def test_device_is_one_that_torch_has() -> None:
+@pytest.mark.parametrize(("available", "expected"), [(True, "cuda"), (False, "cpu")])
+def test_the_device_is_cuda_where_torch_sees_one(available: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    assert settings.device() == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert torch.zeros(2, device=settings.device()).sum().item() == 0
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    assert settings.device() == expected
 
 
 def test_a_missing_kernel_is_one_sentence_with_the_fix(monkeypatch: pytest.MonkeyPatch, says) -> None:

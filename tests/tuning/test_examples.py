@@ -12,7 +12,16 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import LlamaModel, PreTrainedTokenizerFast
 
 from labutils.errors import LabError
-from labutils.tuning.examples import IGNORE, Example, build_examples, collate, micro_batches, only_rows, step_order, token_losses
+from labutils.tuning.examples import (
+    IGNORE_INDEX,
+    Example,
+    build_examples,
+    collate,
+    labelled_logits_only,
+    micro_batches,
+    step_order,
+    token_losses,
+)
 from labutils.tuning.methods import Method, prepare
 
 KINDS = ("llama", "gpt2", "t5", "bart")
@@ -103,7 +112,7 @@ def test_a_decoder_s_targets_are_its_next_tokens():
     ids = batch.inputs["input_ids"]
     assert set(batch.inputs) == {"input_ids"} and ids.shape == batch.targets.shape == (9, max(e.length for e in examples))
     for row, example in enumerate(examples):
-        labelled = (batch.targets[row] != IGNORE).nonzero().flatten().tolist()
+        labelled = (batch.targets[row] != IGNORE_INDEX).nonzero().flatten().tolist()
         assert labelled == list(range(len(example.prompt) - 1, example.length - 1))
         assert [ids[row, t + 1].item() for t in labelled] == batch.targets[row, labelled].tolist() == example.completion
 
@@ -124,17 +133,17 @@ def test_an_encoder_decoder_s_inputs_are_those_that_transformers_makes_of_labels
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_rows_gives_the_full_logits_rows_and_leaves_nothing_behind(kind):
+def test_labelled_logits_are_those_rows_of_all_logits_and_no_hook_stays(kind):
     model, examples = tiny(kind), some(4)
     batch = collate(examples, model)
-    labelled = batch.targets != IGNORE
+    labelled = batch.targets != IGNORE_INDEX
     with torch.no_grad():
         full = model(**batch.inputs).logits
-        with only_rows(model, labelled):
+        with labelled_logits_only(model, labelled):
             some_rows = model(**batch.inputs).logits
         assert full.shape == (*labelled.shape, VOCABULARY) and some_rows.shape == (int(labelled.sum()), VOCABULARY)
         torch.testing.assert_close(some_rows, full[labelled], rtol=0, atol=1e-6)
-        with pytest.raises(ZeroDivisionError), only_rows(model, labelled):
+        with pytest.raises(ZeroDivisionError), labelled_logits_only(model, labelled):
             1 / 0  # noqa: B018
         assert torch.equal(model(**batch.inputs).logits, full)
 
@@ -150,7 +159,7 @@ def test_the_hook_goes_even_when_the_model_fails():
 
 def test_a_model_without_a_head_is_refused(says):
     model = LlamaModel(tiny("llama").config)
-    with pytest.raises(LabError) as refused, only_rows(model, torch.ones(1, 2, dtype=torch.bool)):
+    with pytest.raises(LabError) as refused, labelled_logits_only(model, torch.ones(1, 2, dtype=torch.bool)):
         pass
     says(refused.value, "output head")
 

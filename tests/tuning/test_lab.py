@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,10 +18,10 @@ from labutils.prompting import prompts
 from labutils.prompting.likelihoods import label_log_likelihoods
 from labutils.tuning import Example, Recipe, prepare, reports, train
 from labutils.tuning import catch_up as module
-from labutils.tuning.catch_up import arm, weigh
-from labutils.tuning.clinic import Chart, chart, patient_b, patient_c, patient_d
-from labutils.tuning.features import fit_logistic, last_states
-from labutils.tuning.probes import ask, completion_losses, mean_loss
+from labutils.tuning.catch_up import cached_result, saved_bytes
+from labutils.tuning.clinic import Chart, patient_1, patient_2, patient_3, show_chart
+from labutils.tuning.features import fit_logistic, last_hidden_states
+from labutils.tuning.probes import completion_losses, mean_loss, score_multiple_choice
 from labutils.tuning.summaries import ROUGES, rouge_scores, summary_pairs
 
 EXAMPLES = [
@@ -41,23 +42,27 @@ def test_completion_losses_are_those_of_one_call_an_example():
         assert loss / count == pytest.approx(alone, abs=1e-5)
 
 
-def test_the_mean_loss_weighs_tokens_and_leaves_the_mode_alone():
+def test_the_mean_loss_is_that_of_one_padded_batch_and_leaves_the_mode_alone():
+    """transformers takes the mean over all labels of a batch, so a long completion counts for more than a short one."""
     model = tiny().train()
-    pairs = completion_losses(model, EXAMPLES)
-    assert mean_loss(model, EXAMPLES) == pytest.approx(sum(x for x, _ in pairs) / sum(n for _, n in pairs), abs=1e-6)
+    width = max(example.length for example in EXAMPLES)
+    ids = torch.tensor([e.prompt + e.completion + [2] * (width - e.length) for e in EXAMPLES])
+    labels = torch.tensor([[-100] * len(e.prompt) + e.completion + [-100] * (width - e.length) for e in EXAMPLES])
+    assert mean_loss(model, EXAMPLES) == pytest.approx(tiny()(input_ids=ids, labels=labels).loss.item(), abs=1e-5)
     assert model.training
 
 
-def test_answers_are_those_of_the_label_likelihoods(default_model):
+@pytest.mark.slow
+def test_multiple_choice_scores_are_those_of_the_label_likelihoods(default_model):
     model, tokenizer = default_model
     rows = load_probes()["patterns"].to_list()[:20]
-    found = ask(model, tokenizer, rows)
+    found = score_multiple_choice(model, tokenizer, rows)
     for row, right, nats in zip(rows, *found, strict=True):
         scores = label_log_likelihoods(model, tokenizer, [row["prompt"]], [f" {choice}" for choice in row["choices"]])[0]
         place = row["choices"].index(row["answer"])
         assert right == (int(scores.argmax()) == place)
         assert nats == pytest.approx(float(scores[place]), abs=1e-4)
-    assert 0 < sum(found.right) < len(rows)  # both kinds were there to be told apart
+    assert 0 < sum(found.correct) < len(rows)  # both kinds were there to be told apart
 
 
 # --- summaries ------------------------------------------------------------------------------------------------------
@@ -112,9 +117,9 @@ def never():
 
 
 def test_an_arm_is_made_kept_and_loaded_again(tmp_path, capsys):
-    made = arm(tmp_path, "lora", SETTINGS, lambda: {"losses": [1.5, 1.25], "texts": ["é"]})
+    made = cached_result(tmp_path, "lora", SETTINGS, lambda: {"losses": [1.5, 1.25], "texts": ["é"]})
     assert capsys.readouterr().out == ""
-    loaded = arm(tmp_path, "lora", SETTINGS, never, use=True)
+    loaded = cached_result(tmp_path, "lora", SETTINGS, never, reuse=True)
     assert loaded == made == {"losses": [1.5, 1.25], "texts": ["é"]}
     assert "is loaded from the run of" in capsys.readouterr().out
 
@@ -123,46 +128,87 @@ def test_an_arm_is_made_kept_and_loaded_again(tmp_path, capsys):
     "spoil, reason",
     [
         (lambda path: path.unlink(), "there is no earlier run"),
-        (lambda path: path.write_text('{"settings": {"examples": 5}, "when": "x", "result": {}}'), "other settings"),
+        (lambda path: path.write_text('{"depends_on": {"examples": 5}, "when": "x", "result": {}}'), "other settings"),
         (lambda path: path.write_text(path.read_text()[:20]), "damaged"),
         (lambda path: path.write_text("[]"), "damaged"),
     ],
 )
 def test_an_arm_that_cannot_be_loaded_is_made_and_says_why(tmp_path, capsys, spoil, reason):
-    arm(tmp_path, "lora", SETTINGS, lambda: {"old": 1})
+    cached_result(tmp_path, "lora", SETTINGS, lambda: {"old": 1})
     spoil(tmp_path / "lora.json")
-    assert arm(tmp_path, "lora", SETTINGS, lambda: {"new": 2}, use=True) == {"new": 2}
+    assert cached_result(tmp_path, "lora", SETTINGS, lambda: {"new": 2}, reuse=True) == {"new": 2}
     assert reason in capsys.readouterr().out
-    assert arm(tmp_path, "lora", SETTINGS, never, use=True) == {"new": 2}
+    assert cached_result(tmp_path, "lora", SETTINGS, never, reuse=True) == {"new": 2}
 
 
 def test_an_arm_is_made_anew_unless_asked_otherwise(tmp_path):
-    arm(tmp_path, "lora", SETTINGS, lambda: {"n": 1})
-    assert arm(tmp_path, "lora", SETTINGS, lambda: {"n": 2}) == {"n": 2}
+    cached_result(tmp_path, "lora", SETTINGS, lambda: {"n": 1})
+    assert cached_result(tmp_path, "lora", SETTINGS, lambda: {"n": 2}) == {"n": 2}
+
+
+class Unwritable:
+    """A value that JSON cannot hold."""
+
+
+@pytest.mark.parametrize("value", [torch.ones(2), Unwritable(), {(1, 2): 3}, b"bytes"], ids=lambda value: type(value).__name__)
+def test_a_result_that_is_not_json_is_returned_and_not_kept(value, tmp_path, capsys):
+    result = {"losses": [1.5], "other": value}
+    assert cached_result(tmp_path, "lora", SETTINGS, lambda: result) is result
+    assert "is not kept for later" in capsys.readouterr().out and not any(tmp_path.iterdir())
+
+
+def test_a_result_that_cannot_be_written_is_returned_all_the_same(tmp_path, monkeypatch, capsys):
+    def full(path, text):
+        raise LabError("The disk is full: free some space.")
+
+    monkeypatch.setattr(module, "write_atomically", full)
+    assert cached_result(tmp_path, "lora", SETTINGS, lambda: {"losses": (1.5, 1.25)}) == {"losses": [1.5, 1.25]}
+    assert "is not kept for later: The disk is full" in capsys.readouterr().out
+
+
+def test_what_it_depends_on_is_checked_before_the_training(tmp_path, says):
+    with pytest.raises(LabError) as refused:
+        cached_result(tmp_path, "lora", {"rates": {0.1, 0.2}}, never)
+    says(refused.value, "“lora”", "JSON")
+
+
+@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a/b", "..", "", ".hidden", "a\\b", "c:x"])
+def test_a_name_stays_in_its_folder(name, tmp_path, says):
+    with pytest.raises(LabError) as refused:
+        cached_result(tmp_path / "trained", name, SETTINGS, never)
+    says(refused.value, repr(name), "plain")
+    with pytest.raises(LabError):
+        module.folder(name)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_text_with_half_a_character_is_kept(tmp_path):
+    result = cached_result(tmp_path, "lora", SETTINGS, lambda: {"texts": ["half \ud83d"]})
+    assert cached_result(tmp_path, "lora", SETTINGS, never, reuse=True) == result == {"texts": ["half \ud83d"]}
 
 
 def test_weighing_an_adapter_and_a_whole_model(tmp_path):
     tuned = prepare(tiny(), "lora")
-    adapter = weigh(tuned, tmp_path / "lora")
+    adapter = saved_bytes(tuned, tmp_path / "lora")
     count = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
     assert 4 * count <= adapter <= 4 * count + 20_000  # the header names the tensors
     assert (tmp_path / "lora" / "adapter_model.safetensors").stat().st_size == adapter
-    assert weigh(tiny(), tmp_path / "full", keep=False) > adapter
+    assert saved_bytes(tiny(), tmp_path / "full", keep=False) > adapter
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lora"]
 
 
 def test_weighing_again_replaces_what_was_there(tmp_path):
-    weigh(prepare(tiny(), "lora"), tmp_path / "lora")
+    saved_bytes(prepare(tiny(), "lora"), tmp_path / "lora")
     (tmp_path / "lora" / "leftover").write_text("old")
-    weigh(prepare(tiny(), "lora"), tmp_path / "lora")
+    saved_bytes(prepare(tiny(), "lora"), tmp_path / "lora")
     assert not (tmp_path / "lora" / "leftover").exists()
 
 
 def test_a_full_disk_is_said_before_anything_is_written(tmp_path, monkeypatch, says):
-    weigh(prepare(tiny(), "lora"), tmp_path / "lora")
+    saved_bytes(prepare(tiny(), "lora"), tmp_path / "lora")
     monkeypatch.setattr(limits, "disk_free", lambda _: 10)
     with pytest.raises(LabError) as error:
-        weigh(tiny(), tmp_path / "lora")
+        saved_bytes(tiny(), tmp_path / "lora")
     says(error.value, "0.00 GB", "LABS_HOME")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lora"]
 
@@ -172,11 +218,51 @@ def test_a_failed_save_keeps_the_old_files(tmp_path, says):
         def save_pretrained(self, where):
             raise OSError(28, "No space left on device")
 
-    weigh(prepare(tiny(), "lora"), tmp_path / "lora")
+    saved_bytes(prepare(tiny(), "lora"), tmp_path / "lora")
     with pytest.raises(LabError) as error:
-        weigh(Broken(2, 2), tmp_path / "lora")
+        saved_bytes(Broken(2, 2), tmp_path / "lora")
     says(error.value, "No space left")
     assert (tmp_path / "lora" / "adapter_config.json").exists() and len(list(tmp_path.iterdir())) == 1
+
+
+class Killed(BaseException):
+    """The kernel dies here."""
+
+
+@pytest.mark.parametrize("dies_at", ["while saving", "first rename", "second rename", "after the renames"])
+def test_a_kernel_that_dies_while_it_saves_loses_no_old_copy(dies_at, tmp_path, monkeypatch):
+    """Where the process ends nothing more of it runs, so the cleaning up is left out as well; the next call finds the folder."""
+    where, rename, calls = tmp_path / "lora", Path.rename, []
+    tuned = prepare(tiny(), "lora")
+    saved_bytes(tuned, where)
+    old = (where / "adapter_model.safetensors").read_bytes()
+    with torch.no_grad():
+        for parameter in tuned.parameters():
+            parameter.add_(1.0)
+
+    def dying(self, target):
+        calls.append(1)
+        if (dies_at, len(calls)) in (("first rename", 1), ("second rename", 2)):
+            raise Killed
+        return rename(self, target)
+
+    def dying_save(*arguments, **options):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_recover", lambda folder: None)
+        patch.setattr(Path, "rename", dying)
+        if dies_at == "while saving":
+            patch.setattr(tuned, "save_pretrained", dying_save)
+        if dies_at == "after the renames":
+            saved_bytes(tuned, where)
+        else:
+            with pytest.raises(Killed):
+                saved_bytes(tuned, where)
+    assert len(list(tmp_path.iterdir())) == 2  # there is something to clean up
+    cached_result(tmp_path, "lora", SETTINGS, lambda: {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lora", "lora.json"]
+    assert ((where / "adapter_model.safetensors").read_bytes() == old) == (dies_at != "after the renames")
 
 
 def test_the_folder_lies_in_the_home(home):
@@ -187,7 +273,7 @@ def test_the_folder_lies_in_the_home(home):
 
 
 def test_padding_in_the_loss_hides_the_completions():
-    chart = patient_b(tiny(), EXAMPLES)
+    chart = patient_1(tiny(), EXAMPLES)
     assert len(chart.losses) == len(chart.completion_losses) == len(chart.gradient_norms) == 4
     # The completions' own losses at the first step, before any update, are those of the healthy computation.
     healthy = mean_loss(tiny(), EXAMPLES[:2])
@@ -200,13 +286,13 @@ def test_a_rate_far_too_high_leaves_a_chart_even_if_the_loss_is_lost():
     model = tiny()
     with torch.no_grad():
         model.lm_head.weight.mul_(1e38)  # the loss or its gradient leaves float32
-    chart = patient_c(model, EXAMPLES)
+    chart = patient_2(model, EXAMPLES)
     assert len(chart.losses) < 4 and all(loss == loss for loss in chart.losses)
-    assert len(patient_c(tiny(), EXAMPLES).losses) == 4
+    assert len(patient_2(tiny(), EXAMPLES).losses) == 4
 
 
 def test_the_baseline_of_the_third_patient_is_the_trained_model():
-    pairs = patient_d(tiny(), EXAMPLES[:4], EXAMPLES[4:])
+    pairs = patient_3(tiny(), EXAMPLES[:4], EXAMPLES[4:])
     assert len(pairs) == 4 and all(before == after for before, after in pairs)
     honest = [loss / count for loss, count in completion_losses(tiny(), EXAMPLES[4:])]
     assert any(abs(before - fresh) > 1e-4 for (before, _), fresh in zip(pairs, honest, strict=True))
@@ -237,10 +323,10 @@ def test_a_stronger_penalty_gives_smaller_weights():
     assert norms == sorted(norms, reverse=True)
 
 
-def test_features_are_the_last_states_whatever_else_is_asked(default_model):
+def test_features_are_the_last_hidden_states_whatever_else_is_asked(default_model):
     model, tokenizer = default_model
     prompts = ["The lamp is lovely.", "It broke after a day, and nobody answered."]
-    found = last_states(model, tokenizer, prompts)
+    found = last_hidden_states(model, tokenizer, prompts)
     assert found.shape == (2, model.config.hidden_size)
     for prompt, state in zip(prompts, found, strict=True):
         with torch.no_grad():
@@ -252,11 +338,11 @@ def test_features_are_the_last_states_whatever_else_is_asked(default_model):
 
 BEFORE = {
     "scores": {"ROUGE-1": [10.0, 20.0, 30.0]},
-    "probes": {"facts": {"right": [True, False, True], "log_likelihoods": [-1.0, -2.0, -3.0]}},
+    "probes": {"facts": {"correct": [True, False, True], "log_likelihoods": [-1.0, -2.0, -3.0]}},
 }
 HISTORY = {"losses": [3.0, 2.5], "seconds": 4.0, "tokens": 800, "peak_rss": 3 * 2**30}
 TUNED = {
-    "scores": {"ROUGE-1": [40.0, 50.0, 60.0]}, "probes": {"facts": {"right": [True, True, True], "log_likelihoods": [-2.0, -3.5, -4.5]}}, "history": HISTORY, "loss": 2.345,
+    "scores": {"ROUGE-1": [40.0, 50.0, 60.0]}, "probes": {"facts": {"correct": [True, True, True], "log_likelihoods": [-2.0, -3.5, -4.5]}}, "history": HISTORY, "loss": 2.345,
     "trained": 50, "disk": 19_600_000,
 }  # fmt: skip
 
@@ -291,5 +377,5 @@ def test_the_methods_table_and_the_curves(shown):
 
 
 def test_a_chart_without_a_step_is_shown_empty(shown):
-    chart("Patient 2", Chart())
+    show_chart("Patient 2", Chart())
     assert "Patient 2. On the left the loss by step" in shown[0]

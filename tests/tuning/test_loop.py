@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import signal
+import subprocess
+import sys
 import time
 import warnings
 from dataclasses import replace
@@ -18,8 +21,9 @@ from labutils.errors import LabError
 from labutils.machine import limits
 from labutils.tuning.checkpoints import Interrupted
 from labutils.tuning.examples import Example, step_order
-from labutils.tuning.loop import History, Recipe, learning_rate_at, train
-from labutils.tuning.methods import Method, prepare, trained
+from labutils.tuning.loop import History, train
+from labutils.tuning.methods import Method, named_trainable_parameters, prepare
+from labutils.tuning.recipe import Recipe, learning_rate_at
 
 EXAMPLES = [
     Example([3 + (5 * i + j) % 90 for j in range(1 + i % 4)], [3 + (7 * i + 3 * j) % 90 for j in range(i % 6)] + [1])
@@ -170,7 +174,7 @@ def test_gradients_from_before_do_not_count():
 def test_frozen_weights_do_not_change_by_a_bit(method):
     model = ready(method=method)
     frozen = {name: p.detach().clone() for name, p in model.named_parameters() if not p.requires_grad}
-    learned = {name: p.detach().clone() for name, p in trained(model)}
+    learned = {name: p.detach().clone() for name, p in named_trainable_parameters(model)}
     train(model, EXAMPLES, RECIPE)
     after = dict(model.named_parameters())
     assert frozen and all(torch.equal(after[name], before) for name, before in frozen.items())
@@ -277,12 +281,12 @@ def test_the_history_counts_by_hand():
     assert history.labelled == 2 * sum(len(e.completion) for e in EXAMPLES)
     assert history.examples == 2 * len(EXAMPLES)
     assert len(history.losses) == len(history.learning_rates) == len(history.gradient_norms) == STEPS
-    assert history.tokens_per_second == pytest.approx(history.tokens / history.seconds)
-    assert history.examples_per_second == pytest.approx(history.examples / history.seconds)
     assert history.seconds > 0 and sum(p.numel() * 4 for p in ready().parameters()) < history.peak_rss
 
 
-def test_an_empty_history_has_no_speed():
+def test_speeds_are_per_second():
+    history = History(tokens=600, examples=10, seconds=4.0)
+    assert (history.tokens_per_second, history.examples_per_second) == (150, 2.5)
     assert History().tokens_per_second == History().examples_per_second == 0.0
 
 
@@ -478,8 +482,33 @@ def test_a_kernel_that_dies_while_it_saves_leaves_the_save_before(tmp_path, monk
         patch.setattr(torch, "save", dying)
         with pytest.raises(Killed):
             train(ready(), EXAMPLES, RECIPE, checkpoint=file, save_every=2)
+    assert len(list(tmp_path.iterdir())) == 2  # the half file, which the next start sweeps away
     fresh = ready()
     assert train(fresh, EXAMPLES, RECIPE, checkpoint=file).losses == history.losses and same(weights(fresh), weights(whole))
+    assert not any(tmp_path.iterdir())
+
+
+def test_half_files_of_dead_processes_go_and_those_of_living_ones_stay(tmp_path):
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True).stdout.strip()
+    names = [
+        f".run.pt.{dead}.partial",
+        f".run.pt.{os.getppid()}.partial",
+        f".run.pt.{dead}",
+        f".other.pt.{dead}.partial",
+        "run.pt.x",
+    ]
+    for name in names:
+        (tmp_path / name).write_text("half a file")
+    train(ready(), EXAMPLES, RECIPE, checkpoint=tmp_path / "run.pt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+
+
+def test_a_checkpoint_that_is_kept_holds_the_finished_run(tmp_path):
+    whole, file = ready(), tmp_path / "run.pt"
+    history = train(whole, EXAMPLES, RECIPE, checkpoint=file, keep_checkpoint=True)
+    again, seen = ready(), []
+    resumed = train(again, EXAMPLES, RECIPE, checkpoint=file, on_step=lambda number, _: seen.append(number))
+    assert seen == [] and resumed.losses == history.losses and same(weights(again), weights(whole)) and not file.exists()
 
 
 # --- files that cannot be used

@@ -16,8 +16,9 @@ from labutils.memory import Shape
 from labutils.memory.methods import trainable_parameters
 from labutils.quantization.linear4bit import Linear4bit
 from labutils.tuning.examples import Example, collate, token_losses
-from labutils.tuning.loop import Recipe, train
-from labutils.tuning.methods import METHODS, Method, nearest_words, prepare, trained, trained_count
+from labutils.tuning.loop import train
+from labutils.tuning.methods import METHODS, Method, named_trainable_parameters, nearest_words, prepare, trainable_count
+from labutils.tuning.recipe import Recipe
 
 KINDS = tuple(BLOCKS)
 EXAMPLES = [Example([5, 6, 7], [8, 9, 1]), Example([10, 11], [12, 13, 14, 1]), Example([15], [1]), Example([16, 17], [18, 1])]
@@ -35,7 +36,7 @@ def stir(model, size=0.1):
     """Move what is trained away from its start."""
     torch.manual_seed(1)
     with torch.no_grad():
-        for _, parameter in trained(model):
+        for _, parameter in named_trainable_parameters(model):
             parameter.add_(size * torch.randn_like(parameter))
 
 
@@ -65,20 +66,20 @@ def test_qlora_starts_as_the_dense_model_of_its_rounded_weights(kind):
     torch.testing.assert_close(logits(model), logits(twin), rtol=0, atol=1e-5)
     assert len(packed) >= 5 * BLOCKS[kind] and (logits(model) - dense).abs().max() > 1e-4  # four bits are not 32
     token_losses(model, collate(EXAMPLES, model)).mean().backward()
-    assert all(p.grad is not None and p.grad.abs().max() > 0 for name, p in trained(model) if "lora_B" in name)
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for name, p in named_trainable_parameters(model) if "lora_B" in name)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_soft_prompt_starts_as_the_vectors_of_words(kind):
     model = tiny(kind)
     words = model.get_input_embeddings().weight.detach().clone()
-    soft = [p.detach() for _, p in trained(prepare(model, Method("prompt_tuning", virtual_tokens=4)))]
+    soft = [p.detach() for _, p in named_trainable_parameters(prepare(model, Method("prompt_tuning", virtual_tokens=4)))]
     assert len(soft) == 1
     assert (soft[0][:, None] == words).all(dim=-1).any(dim=-1).all()
 
 
 def test_lora_s_a_is_random_and_its_b_is_zero():
-    for name, parameter in trained(prepare(tiny("llama"), "lora")):
+    for name, parameter in named_trainable_parameters(prepare(tiny("llama"), "lora")):
         assert ("lora_A" in name) != ("lora_B" in name)
         assert bool((parameter != 0).all()) if "lora_A" in name else not parameter.any()
 
@@ -104,7 +105,7 @@ def test_the_same_seed_gives_the_same_start_and_nothing_else_is_drawn(method):
     def start(seed):
         model = tiny("llama")
         torch.set_rng_state(states[0])
-        return {name: p.detach().clone() for name, p in trained(prepare(model, method, seed=seed))}
+        return {name: p.detach().clone() for name, p in named_trainable_parameters(prepare(model, method, seed=seed))}
 
     first, again = start(3), start(3)
     assert torch.equal(torch.get_rng_state(), states[0])
@@ -112,7 +113,7 @@ def test_the_same_seed_gives_the_same_start_and_nothing_else_is_drawn(method):
     torch.rand(5)
     model = tiny("llama")
     torch.rand(7)  # what was drawn before does not count
-    third = {name: p.detach() for name, p in trained(prepare(model, method, seed=3))}
+    third = {name: p.detach() for name, p in named_trainable_parameters(prepare(model, method, seed=3))}
     assert all(torch.equal(first[name], again[name]) and torch.equal(first[name], third[name]) for name in first)
     other = start(4)
     assert any(not torch.equal(first[name], other[name]) for name in first)
@@ -137,16 +138,16 @@ def test_the_same_seed_gives_the_same_start_and_nothing_else_is_drawn(method):
 def test_the_trained_numbers_are_those_that_lab_04_counts(kind, method):
     model = tiny(kind)
     expected = trainable_parameters(
-        Shape.of(model), method.planned_as, lora_rank=method.lora_rank, virtual_tokens=method.virtual_tokens
+        Shape.of(model), method.memory_method, lora_rank=method.lora_rank, virtual_tokens=method.virtual_tokens
     )
-    assert trained_count(prepare(model, method)) == expected > 0
+    assert trainable_count(prepare(model, method)) == expected > 0
 
 
 @pytest.mark.parametrize("targets", ["q_proj", ("q_proj",), ("q_proj", "down_proj"), "self_attn.v_proj"])
 def test_lora_s_targets_mean_what_they_mean_to_the_plan(targets):
     model = tiny("llama")
     expected = trainable_parameters(Shape.of(model), "lora", lora_rank=16, lora_targets=targets)
-    assert trained_count(prepare(model, Method("lora", lora_targets=targets))) == expected > 0
+    assert trainable_count(prepare(model, Method("lora", lora_targets=targets))) == expected > 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -154,15 +155,15 @@ def test_lora_s_targets_mean_what_they_mean_to_the_plan(targets):
 def test_an_adapter_a_block_and_its_size_by_hand(kind, bottleneck):
     model = prepare(tiny(kind), Method("adapters", bottleneck=bottleneck))
     one = HIDDEN * bottleneck + bottleneck + bottleneck * HIDDEN + HIDDEN  # down and its bias, up and its bias
-    assert trained_count(model) == BLOCKS[kind] * one
-    assert all("adapter_" in name for name, _ in trained(model))
+    assert trainable_count(model) == BLOCKS[kind] * one
+    assert all("adapter_" in name for name, _ in named_trainable_parameters(model))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_adapter_takes_part(kind):
     model = prepare(tiny(kind), "adapters")
     token_losses(model, collate(EXAMPLES, model)).mean().backward()
-    gradients = {name: p.grad for name, p in trained(model) if "adapter_up.weight" in name}
+    gradients = {name: p.grad for name, p in named_trainable_parameters(model) if "adapter_up.weight" in name}
     assert len(gradients) == BLOCKS[kind] and all(g is not None and g.abs().max() > 0 for g in gradients.values())
 
 
@@ -183,14 +184,14 @@ def test_an_adapter_is_a_residual_network_after_the_feed_forward_part():
 def test_bitfit_trains_exactly_the_biases(kind):
     model = prepare(tiny(kind), "bitfit")
     biases = {id(m.bias) for m in model.modules() if isinstance(getattr(m, "bias", None), torch.nn.Parameter)}
-    assert biases and {id(p) for _, p in trained(model)} == biases
+    assert biases and {id(p) for _, p in named_trainable_parameters(model)} == biases
 
 
 @pytest.mark.parametrize("kind", ["llama", "t5"])
 def test_bitfit_trains_the_norms_scales_where_there_are_no_biases(kind):
     model = prepare(tiny(kind), "bitfit")
     scales = {id(m.weight) for m in model.modules() if "Norm" in type(m).__name__}
-    assert scales and {id(p) for _, p in trained(model)} == scales
+    assert scales and {id(p) for _, p in named_trainable_parameters(model)} == scales
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -199,25 +200,25 @@ def test_the_base_is_frozen(kind, method):
     model = tiny(kind)
     base = {id(p) for p in model.parameters()}
     model = prepare(model, method)
-    assert not base & {id(p) for _, p in trained(model)}
+    assert not base & {id(p) for _, p in named_trainable_parameters(model)}
     frozen = [p for p in model.parameters() if id(p) in base]
     assert len(frozen) == len(base) and not any(p.requires_grad for p in frozen)
 
 
 def test_qlora_s_base_is_frozen_and_packed():
     plain, model = tiny("llama"), prepare(tiny("llama"), "qlora")
-    assert all("lora_" in name for name, _ in trained(model))
-    assert trained_count(model) == trainable_parameters(Shape.of(plain), "lora")
+    assert all("lora_" in name for name, _ in named_trainable_parameters(model))
+    assert trainable_count(model) == trainable_parameters(Shape.of(plain), "lora")
     layer = model.get_base_model().model.layers[0].mlp.up_proj
     assert layer.base_layer.qweight.dtype == torch.uint8 and not list(layer.base_layer.parameters())
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_own_weights_says_whether_the_model_itself_changes(method):
+def test_changes_base_weights_says_whether_the_model_itself_changes(method):
     model = tiny("llama")
     base = list(model.parameters())  # kept, so that no new parameter gets an old one's id
     ids = {id(p) for p in base}
-    assert any(id(p) in ids for _, p in trained(prepare(model, method))) == Method(method).own_weights
+    assert any(id(p) in ids for _, p in named_trainable_parameters(prepare(model, method))) == Method(method).changes_base_weights
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "t5"])

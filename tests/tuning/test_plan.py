@@ -1,15 +1,9 @@
-"""Plans against the predictions that they rest on and against measured memory; `frugal` and `resident` against the kernel's books."""
+"""Plans against the predictions that they rest on and against measured memory."""
 
 from __future__ import annotations
 
-import ctypes
 import itertools
-import mmap
 import re
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,17 +11,16 @@ from tiny_models import tiny
 from transformers import BartConfig, LlamaConfig, LlamaForCausalLM, T5Config
 
 from labutils.errors import LabError, NotEnoughMemory
-from labutils.machine import allocator, limits
-from labutils.machine.footprint import measure, resident
+from labutils.machine import limits
+from labutils.machine.footprint import measure
 from labutils.memory import Shape
 from labutils.tuning.examples import Example, micro_batches, step_order
-from labutils.tuning.loop import Recipe, train
+from labutils.tuning.loop import train
 from labutils.tuning.methods import METHODS, Method, prepare
-from labutils.tuning.plan import FRAGMENTS, MARGIN, Plan, Setting, plan_training, predict, settings
+from labutils.tuning.plan import FRAGMENTATION, MARGIN, StepConfig, TrainingPlan, plan_training, predict_step_memory, step_configs
+from labutils.tuning.recipe import Recipe
 
 MIB = 2**20
-GLIBC = sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "malloc_trim")
-LINUX = Path("/proc/self/clear_refs").exists()
 BILLION = LlamaConfig(
     hidden_size=2048, intermediate_size=8192, num_hidden_layers=16, num_attention_heads=32, num_key_value_heads=8, vocab_size=128256,
     max_position_embeddings=131072, tie_word_embeddings=True,
@@ -50,7 +43,7 @@ def planned(shape, method, memory, **options):
         plan = plan_training(shape, EXAMPLES, method, memory_gib=memory, **options)
     except NotEnoughMemory as error:
         return None, error
-    return settings(options.get("batch", 8)).index((plan.micro_batch, plan.checkpointing, plan.frugal)), plan
+    return step_configs(options.get("batch", 8)).index((plan.micro_batch, plan.checkpointing, plan.frugal)), plan
 
 
 # --- the choice
@@ -58,22 +51,22 @@ def planned(shape, method, memory, **options):
 
 def test_the_settings_are_the_even_cuts_each_once_and_the_fastest_first():
     for batch in range(1, 12):
-        found = settings(batch)
+        found = step_configs(batch)
         sizes = {max(len(part) for part in micro_batches(range(batch), size)) for size in range(1, batch + 1)}
         assert sorted(found) == sorted(itertools.product(sizes, (False, True), (False, True)))
-        speeds = [setting.speed for setting in found]
+        speeds = [setting.relative_speed for setting in found]
         assert speeds == sorted(speeds, reverse=True) and found[0] == (batch, False, False)
-        assert sorted(settings(batch, "cuda")) == sorted(s for s in found if not s.frugal)
+        assert sorted(step_configs(batch, "cuda")) == sorted(s for s in found if not s.frugal)
 
 
 def test_each_economy_costs_speed_and_the_estimate_is_near_what_was_measured():
     """Relative speeds of the labs' model on two cores (full and LoRA); a rough order is all that is asked for."""
     for size in (1, 2, 4, 8):
-        plain = Setting(size, False, False).speed
-        assert plain > Setting(size, True, False).speed > Setting(size, True, True).speed
-        assert plain > Setting(size, False, True).speed and Setting(size + 1, False, False).speed > plain
+        plain = StepConfig(size, False, False).relative_speed
+        assert plain > StepConfig(size, True, False).relative_speed > StepConfig(size, True, True).relative_speed
+        assert plain > StepConfig(size, False, True).relative_speed and StepConfig(size + 1, False, False).relative_speed > plain
     for size, full, lora in ((1, 114, 161), (2, 137, 208), (4, 186, 251)):
-        estimate = Setting(size, False, False).speed / Setting(8, False, False).speed
+        estimate = StepConfig(size, False, False).relative_speed / StepConfig(8, False, False).relative_speed
         assert estimate == pytest.approx((full / 202 + lora / 275) / 2, abs=0.1)
 
 
@@ -106,21 +99,21 @@ def test_what_is_faster_did_not_fit(method):
     shape, seen = SHAPES["small"], set()
     for memory in GRID:
         place, _ = planned(shape, method, memory)
-        for size, again, thrifty in settings(8)[: place or 0]:
-            ledger = predict(shape, EXAMPLES, Method(method), size, again, accumulation=size < 8)
-            assert ledger.gib * (1 + (MARGIN if thrifty else FRAGMENTS)) > memory  # the margin is on a part of it only
+        for size, again, thrifty in step_configs(8)[: place or 0]:
+            ledger = predict_step_memory(shape, EXAMPLES, Method(method), size, again, accumulation=size < 8)
+            assert ledger.gib * (1 + (MARGIN if thrifty else FRAGMENTATION)) > memory  # the margin is on a part of it only
             seen.add((size, again, thrifty))
     assert len(seen) > 5
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_kept_free_is_kept_free(method):
-    """Where freed blocks are kept, activations may take as much again, and a half."""
+    """A tenth of what comes and goes where freed memory is given back; where it is kept, as much again and a half."""
     for memory in GRID:
         place, plan = planned(SHAPES["small"], method, memory)
         if place is not None:
             terms = [plan.ledger.at_peak.get(term, 0.0) for term in ("activations", "logits", "temporaries")]
-            assert plan.ledger.gib + (MARGIN if plan.frugal else FRAGMENTS) * limits.gib(sum(terms)) <= memory
+            assert plan.ledger.gib + (0.1 if plan.frugal else 1.5) * limits.gib(sum(terms)) <= memory
 
 
 def test_a_step_smaller_than_the_batch_is_not_planned_for():
@@ -147,7 +140,9 @@ def test_no_micro_batch_of_the_run_needs_more_than_the_plan_says(name, method, m
             continue
         for step in step_order(examples, 8):
             for part in micro_batches([examples[i] for i in step], plan.micro_batch):
-                ledger = predict(shape, part, Method(method), len(part), plan.checkpointing, accumulation=len(part) < len(step))
+                ledger = predict_step_memory(
+                    shape, part, Method(method), len(part), plan.checkpointing, accumulation=len(part) < len(step)
+                )
                 assert ledger.gib <= plan.ledger.gib * (1 + 1e-3), (part[0].length, len(part))
 
 
@@ -283,127 +278,18 @@ def test_several_processes_share_a_step_and_hold_more_or_less_than_one():
 def test_apply_cuts_the_recipe_and_leaves_the_rest():
     recipe = Recipe(3e-4, batch=6, epochs=2, warmup=0.2, decay=False, clip=0.5, weight_decay=0.1, seed=4, bf16=False)
     ledger = plan_training(SHAPES["small"], EXAMPLES, memory_gib=100).ledger
-    cut = Plan(3, True, True, ledger, 10).apply(recipe)
+    cut = TrainingPlan(3, True, True, ledger, 10).apply(recipe)
     assert (cut.micro_batch, cut.checkpointing, cut.frugal) == (3, True, True) and recipe.micro_batch is None
-    assert Plan(1, False, False, ledger, 10).apply(cut) == Recipe(
+    assert TrainingPlan(1, False, False, ledger, 10).apply(cut) == Recipe(
         3e-4, batch=6, epochs=2, warmup=0.2, decay=False, clip=0.5, weight_decay=0.1, seed=4, micro_batch=1, bf16=False
     )
 
 
 def test_a_plan_is_one_sentence(says):
     ledger = plan_training(SHAPES["small"], EXAMPLES, memory_gib=100).ledger
-    says(Plan(1, False, False, ledger, 10), "1 example at", f"{ledger.gib:.2f} GiB")
-    says(Plan(8, True, False, ledger, 10), "8 examples at", "checkpointed")
-    says(Plan(8, False, True, ledger, 10), "8 examples at", "given back")
-    assert "checkpointed" not in str(Plan(8, False, True, ledger, 10)) and "back" not in str(Plan(8, True, False, ledger, 10))
-
-
-# --- freed memory goes back (labutils.machine.allocator.frugal)
-
-
-THRIFT = """
-import psutil, torch
-from labutils.machine import frugal
-
-kept = []
-
-def stayed():  # MiB that stay after 100 freed blocks of 3 MiB between kept ones of 100 KiB, without the kept ones
-    start, freed = psutil.Process().memory_info().rss, []
-    for _ in range(100):
-        freed.append(torch.ones(3 * 2**18))
-        kept.append(torch.ones(100 * 2**8))
-    peak = psutil.Process().memory_info().rss
-    assert peak - start > 250 * 2**20  # they were there
-    freed.clear()
-    return round((psutil.Process().memory_info().rss - start) / 2**20 - 100 * 100 / 2**10)
-
-def failing():
-    try:
-        with frugal():
-            1 / 0
-    except ZeroDivisionError:
-        return
-    raise SystemExit("the error was lost")
-
-with frugal():
-    print("first", stayed())
-    print("second", stayed())
-with frugal():
-    print("again", stayed())
-failing()
-with frugal():
-    print("after an error", stayed())
-with frugal():
-    with frugal():
-        print("inner", stayed())
-    print("outer", stayed())
-    failing()
-    print("outer after an error", stayed())
-"""
-
-
-def test_freed_blocks_go_back_at_once_also_nested_and_after_an_error():
-    """In a fresh process, whose heap has no holes yet that could hide blocks which were kept."""
-    run = subprocess.run([sys.executable, "-c", THRIFT], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    found = {name: int(number) for name, _, number in (line.rpartition(" ") for line in run.stdout.splitlines())}
-    assert len(found) == 7
-    if GLIBC:
-        assert {name: stayed for name, stayed in found.items() if stayed > 60} == {}  # MiB of 300
-
-
-def test_where_the_allocator_is_another_the_block_merely_runs(monkeypatch):
-    monkeypatch.setattr(allocator.sys, "platform", "darwin")
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: pytest.fail("no library is to be looked for"))
-    ran = []
-    with allocator.frugal():
-        ran.append(1)
-    with pytest.raises(ZeroDivisionError), allocator.frugal():
-        1 / 0  # noqa: B018
-    assert ran == [1]
-
-
-# --- watching the resident set (labutils.machine.footprint.resident)
-
-
-def fresh_block():
-    """64 MiB of pages straight from the system, written to."""
-    block = mmap.mmap(-1, 64 * MIB)
-    for page in range(0, 64 * MIB, mmap.PAGESIZE):
-        block[page] = 1
-    return block
-
-
-@pytest.mark.parametrize("exact", [True, False])
-def test_the_resident_set_is_seen_to_grow(exact):
-    with resident(exact=exact) as found:
-        block = fresh_block()
-        time.sleep(0.3)
-        seen = found.peak_rss
-        block.close()
-    assert found.rss_above_start == pytest.approx(64 * MIB, rel=0.15)
-    assert found.exact_rss == (exact and LINUX)
-    if not found.exact_rss:
-        assert seen - found.start_rss == pytest.approx(64 * MIB, rel=0.15)  # while the block runs, too
-
-
-def test_looking_leaves_the_kernel_s_own_peak_alone():
-    fresh_block().close()
-    before = limits.peak_rss()
-    with resident(exact=False):
-        pass
-    assert limits.peak_rss() >= before
-    with resident(exact=True):  # this one is allowed to forget it
-        after = limits.peak_rss()
-    assert after <= before - 32 * MIB if LINUX else after >= before
-
-
-def test_an_error_inside_ends_the_watch():
-    with pytest.raises(ZeroDivisionError), resident(exact=False) as found:
-        1 / 0  # noqa: B018
-    assert found.peak_rss >= found.start_rss > 0
-    kept = found.peak_rss
-    block = fresh_block()
-    time.sleep(0.05)
-    block.close()
-    assert found.peak_rss == kept  # nobody looks any more
+    says(TrainingPlan(1, False, False, ledger, 10), "1 example at", f"{ledger.gib:.2f} GiB")
+    says(TrainingPlan(8, True, False, ledger, 10), "8 examples at", "checkpointed")
+    says(TrainingPlan(8, False, True, ledger, 10), "8 examples at", "given back")
+    assert "checkpointed" not in str(TrainingPlan(8, False, True, ledger, 10)) and "back" not in str(
+        TrainingPlan(8, True, False, ledger, 10)
+    )
