@@ -952,7 +952,7 @@ assert len(tried["spelled-out steps"]) == 3
 # along nods. So the advice: *work it out yourself first, then compare.* **Predict** how often the model says Yes.
 
 # %% tags=["device"]
-requests = principles.problems(material, lab.size(smoke=1, small=8))
+requests = principles.problems(material, lab.size(smoke=2, small=8))
 solutions = write(principles.in_chat(tokenizer, requests), 48)
 trial = principles.grading(material, solutions)
 said = ask(trial)

@@ -1009,7 +1009,7 @@ show_table(("plan", "weights", "gradients", "optimizer"), rows, "fp32, GB (10⁹
 
 # %%
 from labutils import machine
-from labutils.memory import Shape, fits, predict_inference, predict_training, shard
+from labutils.memory import Shape, TrainingSetup, fits, predict_inference, predict_training, shard
 
 config = copy.deepcopy(model.config)
 config.num_hidden_layers = 4
@@ -1054,7 +1054,7 @@ def step_bytes(net, length):
 # **Predict:** which term is the largest?
 
 # %% tags=["device"]
-full = predict_training(shape, 1, length, device=lab.device)
+full = predict_training(shape, TrainingSetup(1, length, device=lab.device))
 rows = [
     (term.name, term.n_bytes / 2**20, full.at_peak.get(term.name, 0) / 2**20, term.formula)
     for term in full.terms
@@ -1107,8 +1107,8 @@ assert abs(bottom - full.total / 2**20) < 1
 real = Shape.of(model.config)
 rows = []
 for tokens in (64, 256, 1024, 4096):
-    whole = predict_training(real, 1, tokens)
-    lora = predict_training(real, 1, tokens, method="lora", lora_rank=16)
+    whole = predict_training(real, TrainingSetup(1, tokens))
+    lora = predict_training(real, TrainingSetup(1, tokens, method="lora", lora_rank=16))
     kept = lora["activations"].n_bytes + lora["logits"].n_bytes
     rows.append(
         (
@@ -1138,7 +1138,7 @@ for tokens in (32, length):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a notice of peft to its own authors
         adapted = get_peft_model(sister(), LoraConfig(r=16, target_modules="all-linear"))
-    lora = predict_training(shape, 1, tokens, method="lora", lora_rank=16, device=lab.device)
+    lora = predict_training(shape, TrainingSetup(1, tokens, method="lora", lora_rank=16, device=lab.device))
     lora_seen, _ = step_bytes(adapted, tokens)
     full_seen = seen if tokens == length else step_bytes(sister(), tokens)[0]
     del adapted
@@ -1164,14 +1164,14 @@ assert all(0.75 < row[2] / row[3] < 1.3 for row in rows) and rows[0][2] < rows[0
 # %% tags=["device"]
 economical = sister()
 economical.gradient_checkpointing_enable({"use_reentrant": False})
-less = predict_training(shape, 1, length, checkpointing=True, device=lab.device)
+less = predict_training(shape, TrainingSetup(1, length, checkpointing=True, device=lab.device))
 less_seen, slow_seconds = step_bytes(economical, length)
 rows = [
     ("plain", full.total / 2**20, seen / 2**20, plain_seconds),
     ("checkpointing", less.total / 2**20, less_seen / 2**20, slow_seconds),
 ]
 for name, on in (("real model, 4 x 1,024 tokens", False), ("the same, checkpointing", True)):
-    rows.append((name, predict_training(real, 4, 1024, checkpointing=on).total / 2**20, "", ""))
+    rows.append((name, predict_training(real, TrainingSetup(4, 1024, checkpointing=on)).total / 2**20, "", ""))
 show_table(
     ("", "predicted, MiB", "measured, MiB", "seconds"),
     rows,
@@ -1207,10 +1207,10 @@ llama = Shape.of(
 plans = {
     "write, bf16": predict_inference(llama, 1, 2048, dtype="bfloat16"),
     "write, nf4": predict_inference(llama, 1, 2048, dtype="bfloat16", weights="nf4 double"),
-    "train all, mixed": predict_training(llama, 1, 2048, dtype="mixed"),
-    "LoRA, bf16": predict_training(llama, 1, 2048, method="lora", dtype="bfloat16"),
+    "train all, mixed": predict_training(llama, TrainingSetup(1, 2048, dtype="mixed")),
+    "LoRA, bf16": predict_training(llama, TrainingSetup(1, 2048, method="lora", dtype="bfloat16")),
     "QLoRA, checkpointing": predict_training(
-        llama, 1, 2048, method="lora", dtype="bfloat16", weights="nf4 double", checkpointing=True
+        llama, TrainingSetup(1, 2048, method="lora", dtype="bfloat16", weights="nf4 double", checkpointing=True)
     ),
 }
 cards = (4, 16, 24, 80)

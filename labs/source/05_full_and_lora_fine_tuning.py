@@ -380,7 +380,7 @@ forget = {name: rows.to_list()[:size] for name, rows in course.load_probes().ite
 def measured(net):
     """What a model writes, its scores, and its answers on the three probes."""
     texts = summaries.write_summaries(net, tokenizer, test, max_new_tokens=longest)
-    answers = {name: probes.ask(net, tokenizer, rows)._asdict() for name, rows in forget.items()}
+    answers = {name: probes.score_multiple_choice(net, tokenizer, rows)._asdict() for name, rows in forget.items()}
     return {"texts": texts, "scores": summaries.rouge_scores(texts, test), "probes": answers}
 
 
@@ -550,7 +550,7 @@ for name, targets in {"q_proj, v_proj": ("q_proj", "v_proj"), "every layer": "al
     added = sum(16 * (x.n_in + x.n_out) * x.count for x in shape.targeted(targets))
     rows.append((name, added, f"{added / shape.parameters:.2%}"))
 show_table(("LoRA of rank 16 on", "trained", "share of the model"), rows)
-assert rows[1][1] == tuning.trained_count(tuned)
+assert rows[1][1] == tuning.trainable_count(tuned)
 
 # %% [markdown]
 # In one question:
@@ -599,7 +599,7 @@ trained_numbers = check("5.6", trained_numbers)
 sizes = {name: p.numel() for name, p in tuned.named_parameters()}
 rows = [(name, trained_numbers(sizes, name)) for name in ("full", "lora", "bitfit")]
 show_table(("method", "trained numbers"), rows)
-assert trained_numbers(sizes, "lora") == tuning.trained_count(tuned)
+assert trained_numbers(sizes, "lora") == tuning.trainable_count(tuned)
 assert trained_numbers(sizes, "full") == shape.parameters
 
 # %% [markdown]
@@ -648,7 +648,7 @@ assert all(abs(row.residual) < 0.2 for row in peaks.values())
 # %%
 count = lab.size(smoke=2, small=80, gpu=480)
 examples = tuning.build_examples(tokenizer, pairs[:count], window=shape.positions or None)
-held_out = data["validation"][: lab.size(smoke=2, small=6, gpu=64)]
+held_out = data["validation"][: lab.size(smoke=1, small=6, gpu=64)]
 validation = tuning.build_examples(tokenizer, summaries.summary_pairs(tokenizer, held_out))
 rates = {name: tuning.LEARNING_RATES[name] for name in ("full", "lora")}
 folder = catch_up.folder("05")
@@ -678,9 +678,9 @@ def race(name):
     tuned = tuning.prepare(fresh(), name)
     recipe = plans[name].apply(tuning.Recipe(rates[name], batch=4))
     history = tuning.train(tuned, examples, recipe, checkpoint=folder / f"{name}.checkpoint")
-    result = {"history": vars(history), "trained": tuning.trained_count(tuned)}
+    result = {"history": vars(history), "trained": tuning.trainable_count(tuned)}
     result["loss"] = probes.mean_loss(tuned, validation)
-    result["disk"] = catch_up.weigh(tuned, folder / name, keep=name == "lora")
+    result["disk"] = catch_up.saved_bytes(tuned, folder / name, keep=name == "lora")
     return {**result, **measured(tuned.merge_and_unload() if name == "lora" else tuned)}
 
 
@@ -692,7 +692,7 @@ settings |= {"prompt": examples[0].prompt, "questions": size}
 
 # %% tags=["device"]
 with guard("6 Full fine-tuning", need_gib=plans["full"].ledger.gib):
-    arms["full"] = catch_up.arm(folder, "full", settings, lambda: race("full"), use=CATCH_UP)
+    arms["full"] = catch_up.cached_result(folder, "full", settings, lambda: race("full"), reuse=CATCH_UP)
 print(f"{arms['full']['history']['seconds']:.0f} s of training. {arms['full']['texts'][0]}")
 assert len(arms["full"]["history"]["losses"]) == -(-count // 4)
 
@@ -701,7 +701,7 @@ assert len(arms["full"]["history"]["losses"]) == -(-count // 4)
 
 # %% tags=["device"]
 with guard("6 LoRA", need_gib=plans["lora"].ledger.gib):
-    arms["lora"] = catch_up.arm(folder, "lora", settings, lambda: race("lora"), use=CATCH_UP)
+    arms["lora"] = catch_up.cached_result(folder, "lora", settings, lambda: race("lora"), reuse=CATCH_UP)
 print(f"{arms['lora']['history']['seconds']:.0f} s of training. {arms['lora']['texts'][0]}")
 assert len(arms["lora"]["history"]["losses"]) == len(arms["full"]["history"]["losses"])
 
@@ -793,7 +793,7 @@ assert len(verdicts) == 6
 tasks = {name: course.load_probes()[name].to_list() for name in ("facts", "patterns")}
 others = [(row["prompt"], f" {row['answer']}") for rows in tasks.values() for row in rows[-12:]]
 asked = [row for rows in tasks.values() for row in rows[: min(size, 20)]]
-narrow = sentiment[: lab.size(smoke=4, small=24, gpu=84)]
+narrow = sentiment[: lab.size(smoke=2, small=24, gpu=84)]
 mixed = narrow + tuning.build_examples(tokenizer, others[:: lab.size(smoke=12, small=1)])
 print(len(others), "examples of other tasks; none is among the questions:", end=" ")
 print(not {prompt for prompt, _ in others} & {row["prompt"] for row in asked})
@@ -808,17 +808,17 @@ def answers_after(chosen):
     """Train all weights on the chosen examples at 1e-3, then ask."""
     plan = tuning.plan_training(fresh(), chosen, "full", batch=4, memory_gib=memory_gib)
     tuning.train(tuning.prepare(model, "full"), chosen, plan.apply(tuning.Recipe(1e-3, batch=4)))
-    return probes.ask(model, tokenizer, asked)
+    return probes.score_multiple_choice(model, tokenizer, asked)
 
 
 # %% [markdown]
 # Before, after the narrow training, and after the mixed one. **Predict** how much of what was lost the mixing saves.
 
 # %% tags=["device"]
-known = {"nothing": probes.ask(fresh(), tokenizer, asked)}
+known = {"nothing": probes.score_multiple_choice(fresh(), tokenizer, asked)}
 with guard("7 Mixing", need_gib=memory_gib):
     known["sentiment alone"], known["a mixture"] = answers_after(narrow), answers_after(mixed)
-rows = [(name, f"{mean(a.right):.0%}", mean(a.log_likelihoods)) for name, a in known.items()]
+rows = [(name, f"{mean(a.correct):.0%}", mean(a.log_likelihoods)) for name, a in known.items()]
 show_table(("trained on", "right", "log-likelihood, nats"), rows, f"{len(asked)} questions")
 before, alone, mixture = (a.log_likelihoods for a in known.values())
 forgot = evaluation.compare(before, alone, ("the model before", "sentiment alone"))
@@ -840,10 +840,10 @@ assert lab.profile == "smoke" or (forgot.low > 0 and saved.low > 0)
 # the training reports, grey the loss on the completions alone, from the same steps.
 
 # %% tags=["device"]
-sick = examples[: lab.size(smoke=2, small=8)]
-patient_b = clinic.patient_b(fresh(), sick)
-clinic.chart("Patient 1", patient_b)
-assert patient_b.losses[0] < patient_b.completion_losses[0]
+sick = examples[: lab.size(smoke=1, small=8)]
+patient_1 = clinic.patient_1(fresh(), sick)
+clinic.show_chart("Patient 1", patient_1)
+assert patient_1.losses[0] < patient_1.completion_losses[0]
 
 # %% [markdown]
 # What is it?
@@ -855,9 +855,9 @@ quiz("5.b")
 # The second patient:
 
 # %% tags=["device"]
-patient_c = clinic.patient_c(fresh(), sick)
-clinic.chart("Patient 2", patient_c)
-assert lab.profile == "smoke" or max(patient_c.losses[1:]) > patient_c.losses[0]
+patient_2 = clinic.patient_2(fresh(), sick)
+clinic.show_chart("Patient 2", patient_2)
+assert lab.profile == "smoke" or max(patient_2.losses[1:]) > patient_2.losses[0]
 
 # %% [markdown]
 # And this one?
@@ -869,10 +869,10 @@ quiz("5.c")
 # The third one was trained well, and then compared with its baseline:
 
 # %% tags=["device"]
-patient_d = clinic.patient_d(fresh(), sick[:4], validation[:4])
-rows = [(n, *pair) for n, pair in enumerate(patient_d)]
+patient_3 = clinic.patient_3(fresh(), sick[:4], validation[:4])
+rows = [(n, *pair) for n, pair in enumerate(patient_3)]
 show_table(("example", "“zero-shot” loss", "fine-tuned loss"), rows, "Patient 3")
-assert all(before == after for before, after in patient_d)
+assert all(before == after for before, after in patient_3)
 
 # %% [markdown]
 # What is it?
@@ -977,7 +977,7 @@ judged = [
 
 def right(net):
     """1.0 or 0.0 for each of the judged reviews."""
-    return [float(x) for x in probes.ask(net, tokenizer, judged).right]
+    return [float(x) for x in probes.score_multiple_choice(net, tokenizer, judged).correct]
 
 
 # %% [markdown]
@@ -1030,7 +1030,7 @@ for name, method in trials.items():
     tuned = tuning.prepare(fresh(), method)
     recipe = tuning.Recipe(tuning.LEARNING_RATES[method.name], batch=4)
     history = tuning.train(tuned, narrow, recipe)
-    trained[name], last[name] = tuning.trained_count(tuned), history.losses[-1]
+    trained[name], last[name] = tuning.trainable_count(tuned), history.losses[-1]
     accuracy[name] = right(tuned)
 soft = tuned.get_prompt(1)[0].detach()  # of the last method: (20, hidden size)
 assert trained["norms (BitFit-like)"] < trained["lora, rank 2"] < trained["lora, rank 32"]
@@ -1111,7 +1111,7 @@ quiz("5.f")
 # %%
 from transformers import LlamaConfig
 
-from labutils.memory import predict_training
+from labutils.memory import TrainingSetup, predict_training
 
 sizes = {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32}
 big = Shape.of(LlamaConfig(**sizes, num_key_value_heads=8, vocab_size=128_256))
@@ -1119,7 +1119,7 @@ big = Shape.of(LlamaConfig(**sizes, num_key_value_heads=8, vocab_size=128_256))
 
 def step_gib(which, dtype, **settings):
     """GiB at the peak of a training step of 512 tokens, predicted."""
-    return round(predict_training(which, 1, 512, dtype=dtype, **settings).gib, 2)
+    return round(predict_training(which, TrainingSetup(1, 512, dtype=dtype, **settings)).gib, 2)
 
 
 # %% [markdown]
@@ -1141,7 +1141,7 @@ assert rows[1][3] < 0.6 * rows[1][2] and rows[1][2] < rows[1][1] / 4
 tuned = tuning.prepare(fresh(), tuning.Method("qlora", lora_rank=8))
 frozen = [t for name, t in tuned.state_dict().items() if "lora_" not in name]
 held = machine.GB**-1 * sum(t.nbytes for t in {t.data_ptr(): t for t in frozen}.values())
-some = narrow[: lab.size(smoke=4, small=16)]
+some = narrow[: lab.size(smoke=2, small=16)]
 history = tuning.train(tuned, some, tuning.Recipe(1e-3, batch=4))
 print(f"frozen weights: {held:.3f} GB in place of {4e-9 * shape.parameters:.3f} GB")
 print(f"{history.tokens_per_second:.0f} tokens/s, losses {[round(x, 2) for x in history.losses]}")
@@ -1185,9 +1185,9 @@ assert losses[0] == max(losses.values())
 
 # %% tags=["device"]
 learn = review_pairs(pool[: len(narrow)])
-x = features.last_states(fresh(), tokenizer, [prompt for prompt, _ in learn])
+x = features.last_hidden_states(fresh(), tokenizer, [prompt for prompt, _ in learn])
 y = torch.tensor([float(answer == " positive") for _, answer in learn])
-x_test = features.last_states(model, tokenizer, [row["prompt"] for row in judged])
+x_test = features.last_hidden_states(model, tokenizer, [row["prompt"] for row in judged])
 middle, spread = x.mean(0), x.std(0) + 1e-6
 assert x.shape == (len(narrow), shape.hidden)
 

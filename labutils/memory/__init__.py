@@ -6,7 +6,7 @@ Lab 04 builds the formulas by hand; lab 05 picks its micro-batch from them. `lab
     >>> shape = Shape.of(LlamaConfig())  # 6.7 billion parameters; nothing is instantiated
     >>> round(predict_inference(shape, batch=1, length=2048, dtype="float16")["weights"].gb, 1)
     13.5
-    >>> ledger = predict_training(shape, batch=1, length=2048, method="lora", dtype="bfloat16", weights="nf4 double")
+    >>> ledger = predict_training(shape, TrainingSetup(1, 2048, method="lora", dtype="bfloat16", weights="nf4 double"))
     >>> print(ledger)              # terms, in full and at the peak
     >>> ledger.total, ledger.gib   # the peak in bytes, in GiB
     >>> ledger["activations"].formula
@@ -26,6 +26,7 @@ _NAMES = {
     "methods": ["trainable_parameters"],
     "shape": ["Linear", "Shape"],
     "sharding": ["Fit", "fits", "largest_batch", "shard"],
+    "setup": ["TrainingSetup"],
     "training": ["predict_training", "saved_activations"],
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

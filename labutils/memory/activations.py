@@ -6,7 +6,7 @@ few weights are trained, because the gradient has to pass through them.
 
 The counts follow Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models", sec. 4, eq. 1, adapted to
 what PyTorch's kernels keep: fused attention keeps queries, keys, values, its output and one log-sum-exp a row in place of the
-(T, T) matrices (Dao et al. 2022, FlashAttention, sec. 3.1). tests/test_memory.py compares every count with autograd's own.
+(T, T) matrices (Dao et al. 2022, FlashAttention, sec. 3.1). tests/memory compares every count with autograd's own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KEEPS_OUTPUT = {"relu"}
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedTensor:
     """One tensor that autograd keeps: what it is, the module that keeps it, and its bytes."""
 
     tensor: str
@@ -43,7 +43,7 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class Pass:
+class ForwardPass:
     """How the forward pass is run, as far as it matters for what is kept.
 
     Attributes:
@@ -51,7 +51,7 @@ class Pass:
         attention: "sdpa" or "eager".
         masked: attention gets a mask.
         on_cuda: dropout masks take one byte there, and fused attention can drop.
-        trained: roles (see memory_shape.ROLES) of the linear layers that keep their input for a weight gradient.
+        trained: roles (see shape.ROLES) of the linear layers that keep their input for a weight gradient.
         norms: the norms' scales are trained.
         embeddings: the embeddings are trained, or virtual tokens stand before them.
         checkpointing: only each block's input is kept; a gradient then reaches the embeddings' output in every method.
@@ -76,16 +76,18 @@ class Pass:
         return 1 if self.on_cuda else self.n_bytes
 
 
-def norm(shape: Shape, how: Pass, tokens: int, module: str) -> list[Saved]:
+def norm(shape: Shape, how: ForwardPass, tokens: int, module: str) -> list[SavedTensor]:
     """A norm keeps its input and one or two numbers a token; RMSNorm, written in Python, also its output before the scale."""
     width = tokens * shape.hidden
     if shape.norm == "layer":
-        return [Saved("input", module, width * how.n_bytes), Saved("mean and 1/std", module, 8 * tokens)]
-    kept = [Saved("input, float32", module, 4 * width), Saved("1/rms", module, 4 * tokens)]
-    return kept + ([Saved("normalised input", module, width * how.n_bytes)] if how.norms else [])
+        return [SavedTensor("input", module, width * how.n_bytes), SavedTensor("mean and 1/std", module, 8 * tokens)]
+    kept = [SavedTensor("input, float32", module, 4 * width), SavedTensor("1/rms", module, 4 * tokens)]
+    return kept + ([SavedTensor("normalised input", module, width * how.n_bytes)] if how.norms else [])
 
 
-def linear_input(how: Pass, roles: Iterable[str], width: int, tokens: int, module: str, stack: str = "") -> list[Saved]:
+def linear_input(
+    how: ForwardPass, roles: Iterable[str], width: int, tokens: int, module: str, stack: str = ""
+) -> list[SavedTensor]:
     """The input of linear layers that read one tensor: kept once if a weight is trained; adapters keep their own (tokens, rank).
 
     peft casts a 16-bit input to its float32 adapters, and dropout makes another copy: then every adapted layer keeps its own.
@@ -95,13 +97,13 @@ def linear_input(how: Pass, roles: Iterable[str], width: int, tokens: int, modul
     adapters = [x for x in how.lora if x.role in roles and f".{stack}" in f".{x.name}" and x.n_in == width and _reads(x, module)]
     own_copy = how.n_bytes != 4 or how.lora_dropout > 0
     if roles & how.trained or (adapters and not own_copy):
-        kept.append(Saved("input", module, tokens * width * how.n_bytes))
+        kept.append(SavedTensor("input", module, tokens * width * how.n_bytes))
     for linear in adapters:
         leaf = linear.name.rsplit(".", 1)[-1]
-        kept.append(Saved("lora_A output", f"{module} {leaf}", 4 * tokens * how.rank))
+        kept.append(SavedTensor("lora_A output", f"{module} {leaf}", 4 * tokens * how.rank))
         if own_copy:
             mask = (1 if how.on_cuda else 4) if how.lora_dropout else 0
-            kept.append(Saved("lora_A input", f"{module} {leaf}", tokens * width * (4 + mask)))
+            kept.append(SavedTensor("lora_A input", f"{module} {leaf}", tokens * width * (4 + mask)))
     return kept
 
 
@@ -111,7 +113,7 @@ def _reads(linear: Linear, module: str) -> bool:
     return crossing == module.startswith("cross") if linear.role in ("qkv", "attention out") else True
 
 
-def fused(shape: Shape, how: Pass, module: str) -> bool:
+def fused(shape: Shape, how: ForwardPass, module: str) -> bool:
     """Whether attention runs in a fused kernel, which never keeps a (T, T) matrix.
 
     PyTorch's CPU kernel can neither drop nor pass a gradient to an additive bias; then sdpa falls back to plain matrices.
@@ -122,7 +124,7 @@ def fused(shape: Shape, how: Pass, module: str) -> bool:
     return how.on_cuda or not (shape.attention_dropout or biased)
 
 
-def attention(shape: Shape, how: Pass, batch: int, queries: int, keys: int, module: str, stack: str) -> list[Saved]:
+def attention(shape: Shape, how: ForwardPass, batch: int, queries: int, keys: int, module: str, stack: str) -> list[SavedTensor]:
     """Attention of `queries` positions over `keys` positions, with its four projections (the norm before it not included)."""
     e, tokens = how.n_bytes, batch * queries
     wide, narrow = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
@@ -131,48 +133,48 @@ def attention(shape: Shape, how: Pass, batch: int, queries: int, keys: int, modu
     if how.attention == "sdpa" and not is_fused:
         e = 4  # without its fused kernel PyTorch computes 16-bit attention in float32
     values = narrow if is_fused and not how.masked else wide  # with a mask the library repeats the shared heads
-    kept.append(Saved("queries", module, tokens * wide * e))
-    kept += [Saved(name, module, batch * keys * values * e) for name in ("keys", "values")]
+    kept.append(SavedTensor("queries", module, tokens * wide * e))
+    kept += [SavedTensor(name, module, batch * keys * values * e) for name in ("keys", "values")]
     output = linear_input(how, ["attention out"], wide, tokens, module, stack)
     if is_fused:
-        kept += [Saved("output", module, tokens * wide * e), Saved("log-sum-exp", module, 4 * tokens * shape.heads)]
+        kept += [SavedTensor("output", module, tokens * wide * e), SavedTensor("log-sum-exp", module, 4 * tokens * shape.heads)]
         if how.masked:  # the kernel wants numbers, so that every layer makes and keeps its own mask
-            kept.append(Saved("mask", module, batch * queries * keys * e))
+            kept.append(SavedTensor("mask", module, batch * queries * keys * e))
         kept += [saved for saved in output if saved.tensor != "input"]  # the projection reads the kept output
     else:
         square = batch * shape.heads * queries * keys
         half = how.attention == "eager" and e == 2
-        kept.append(Saved("probabilities", module, square * (e + (4 if half else 0))))
+        kept.append(SavedTensor("probabilities", module, square * (e + (4 if half else 0))))
         if shape.attention_dropout:
-            kept.append(Saved("dropout mask and dropped probabilities", module, square * (e + (1 if how.on_cuda else e))))
+            kept.append(SavedTensor("dropout mask and dropped probabilities", module, square * (e + (1 if how.on_cuda else e))))
         kept += output
     if shape.dropout:
-        kept.append(Saved("dropout mask", module, tokens * shape.hidden * how.mask_bytes))
+        kept.append(SavedTensor("dropout mask", module, tokens * shape.hidden * how.mask_bytes))
     return kept
 
 
-def feed_forward(shape: Shape, how: Pass, tokens: int, stack: str) -> list[Saved]:
+def feed_forward(shape: Shape, how: ForwardPass, tokens: int, stack: str) -> list[SavedTensor]:
     """The feed-forward layer (the norm before it not included)."""
     e, wide = how.n_bytes, tokens * shape.intermediate
     kept = linear_input(how, ["ff in"], shape.hidden, tokens, "feed-forward", stack)
     inside = KEPT_BY_ACTIVATION.get(shape.activation, 1)
     if inside:
-        kept.append(Saved(f"kept by {shape.activation}", "feed-forward", inside * wide * e))
+        kept.append(SavedTensor(f"kept by {shape.activation}", "feed-forward", inside * wide * e))
     output = linear_input(how, ["ff out"], shape.intermediate, tokens, "feed-forward", stack)
     drops = shape.position_bias and shape.dropout  # T5 drops here too
     if shape.gated:
-        kept += [Saved("activated gate", "feed-forward", wide * e), Saved("up projection", "feed-forward", wide * e)]
+        kept += [SavedTensor("activated gate", "feed-forward", wide * e), SavedTensor("up projection", "feed-forward", wide * e)]
     elif shape.activation in KEEPS_OUTPUT and (drops or not any(saved.tensor == "input" for saved in output)):
-        kept.append(Saved("activated", "feed-forward", wide * e))
+        kept.append(SavedTensor("activated", "feed-forward", wide * e))
     if drops:
-        kept.append(Saved("dropout mask", "feed-forward", wide * how.mask_bytes))
+        kept.append(SavedTensor("dropout mask", "feed-forward", wide * how.mask_bytes))
     kept += output
     if shape.dropout:
-        kept.append(Saved("dropout mask", "feed-forward", tokens * shape.hidden * how.mask_bytes))
+        kept.append(SavedTensor("dropout mask", "feed-forward", tokens * shape.hidden * how.mask_bytes))
     return kept
 
 
-def block(shape: Shape, how: Pass, batch: int, length: int, stack: str = "", source: int = 0) -> list[Saved]:
+def block(shape: Shape, how: ForwardPass, batch: int, length: int, stack: str = "", source: int = 0) -> list[SavedTensor]:
     """What one block keeps. With `source` positions to cross-attend to, the block of a decoder beside an encoder."""
     tokens = batch * length
     kept = norm(shape, how, tokens, "attention norm")
@@ -183,23 +185,23 @@ def block(shape: Shape, how: Pass, batch: int, length: int, stack: str = "", sou
     return kept + norm(shape, how, tokens, "feed-forward norm") + feed_forward(shape, how, tokens, stack)
 
 
-def around(shape: Shape, how: Pass, batch: int, length: int, labelled: int, source: int = 0) -> list[Saved]:
+def around(shape: Shape, how: ForwardPass, batch: int, length: int, labelled: int, source: int = 0) -> list[SavedTensor]:
     """What is kept outside the blocks: embeddings, the last norm, the output head's input, masks and rotary tables."""
     e, d, tokens = how.n_bytes, shape.hidden, batch * length
     kept = norm(shape, how, tokens, "last norm")
     if not how.embeddings and not how.checkpointing:  # no gradient reaches the first norm of a stack whose embeddings are frozen
-        kept += [Saved("not kept", "first norm", -x.n_bytes) for x in norm(shape, how, tokens, "first norm")[:2]]
+        kept += [SavedTensor("not kept", "first norm", -x.n_bytes) for x in norm(shape, how, tokens, "first norm")[:2]]
     masks = (1 if how.embeddings or how.checkpointing else 0) + (1 if shape.position_bias else 0)
     if shape.dropout and masks:
-        kept.append(Saved("dropout masks", "embeddings, last norm", masks * tokens * d * how.mask_bytes))
+        kept.append(SavedTensor("dropout masks", "embeddings, last norm", masks * tokens * d * how.mask_bytes))
     if shape.head_transform:
-        kept += [Saved("three inputs", "head transform", (2 + ("other" in how.trained)) * batch * labelled * d * e)]
+        kept += [SavedTensor("three inputs", "head transform", (2 + ("other" in how.trained)) * batch * labelled * d * e)]
     if shape.head and labelled and "head" in how.trained:
-        kept.append(Saved("input", "output head", batch * labelled * d * e))
+        kept.append(SavedTensor("input", "output head", batch * labelled * d * e))
     if shape.rotary:
-        kept.append(Saved("cosines and sines", "rotary embedding", 2 * length * shape.head_dim * e))
+        kept.append(SavedTensor("cosines and sines", "rotary embedding", 2 * length * shape.head_dim * e))
     if shape.position_bias:
         own = how.checkpointing or fused(shape, how, "self")  # handed from block to block, or kept by the fused kernel
-        kept += [Saved("bias indices", "position bias", 8 * length * length * how.embeddings)]
-        kept += [Saved("position bias", "attention", shape.heads * length * (length * own + source) * e)]
+        kept += [SavedTensor("bias indices", "position bias", 8 * length * length * how.embeddings)]
+        kept += [SavedTensor("position bias", "attention", shape.heads * length * (length * own + source) * e)]
     return kept

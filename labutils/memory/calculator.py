@@ -12,6 +12,7 @@ from labutils.machine import limits
 from labutils.machine.limits import GB, GIB
 from labutils.memory.inference import predict_inference
 from labutils.memory.ledger import Ledger
+from labutils.memory.setup import TrainingSetup
 from labutils.memory.shape import Shape
 from labutils.memory.sharding import fits, largest_batch, shard
 from labutils.memory.training import predict_training
@@ -96,11 +97,7 @@ def scenario_ledger(scenario: Scenario) -> Ledger:
         return predict_inference(
             shape, scenario.batch, scenario.length, scenario.new_tokens, dtype, weights=stored, framework=True
         )
-    ledger = predict_training(
-        shape, scenario.batch, scenario.length, method=method, optimizer=scenario.optimizer, dtype=scenario.dtype,
-        checkpointing=scenario.checkpointing, lora_rank=scenario.lora_rank, weights=None if method == "full" else stored,
-        framework=True,
-    )  # fmt: skip
+    ledger = predict_training(shape, TrainingSetup(scenario.batch, scenario.length, method=method, optimizer=scenario.optimizer, dtype=scenario.dtype, checkpointing=scenario.checkpointing, lora_rank=scenario.lora_rank, weights=None if method == "full" else stored), framework=True)  # fmt: skip
     return shard(ledger, scenario.devices, scenario.scheme)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from labutils.errors import LabError
 from labutils.memory.ledger import DTYPE, Ledger, Term, dtype_bytes, weight_format
 from labutils.memory.shape import Shape
+from labutils.memory.validation import require_choice, require_whole_number
 
+ATTENTION = ("sdpa", "eager")
 GQA = "Shazeer 2019, multi-query attention, sec. 3; Ainslie et al. 2023, GQA, sec. 2.2"
 # Resident set of a kernel that has imported torch, transformers, peft and matplotlib and made one tiny step, measured on Linux;
 # and a rough figure for a CUDA context with its kernels, not measured here: both differ between builds.
@@ -18,8 +20,7 @@ def framework_term(device: str) -> Term:
     Raises:
         LabError: the device is neither "cpu" nor "cuda".
     """
-    if device not in FRAMEWORK:
-        raise LabError(f"device={device!r} is unknown: choose {' or '.join(FRAMEWORK)}.")
+    require_choice("device", device, tuple(FRAMEWORK))
     return Term(
         "framework",
         FRAMEWORK[device],
@@ -28,19 +29,7 @@ def framework_term(device: str) -> Term:
     )
 
 
-def need_counts(**counts: int | None) -> None:
-    """Refuse a size that is no whole number of 0 (names ending in `_or_0`, given as such) or 1 and above.
-
-    Raises:
-        LabError: names the first bad one.
-    """
-    for name, value in counts.items():
-        least = 0 if name.endswith("_or_0") else 1
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-            raise LabError(f"{name.removesuffix('_or_0')}={value!r} must be a whole number of at least {least}.")
-
-
-def need_room(shape: Shape, length: int) -> None:
+def require_positions(shape: Shape, length: int) -> None:
     """Refuse a sequence longer than the model's position table.
 
     Raises:
@@ -126,13 +115,14 @@ def predict_inference(
     Raises:
         LabError: a size below one, an unknown dtype or format, or more tokens than the model has positions.
     """
-    need_counts(batch=batch, length=length, new_tokens_or_0=new_tokens)
-    if attention not in ("sdpa", "eager"):
-        raise LabError(f"attention={attention!r} is unknown: choose sdpa or eager.")
+    require_whole_number("batch", batch)
+    require_whole_number("length", length)
+    require_whole_number("new_tokens", new_tokens, at_least=0)
+    require_choice("attention", attention, ATTENTION)
     e, kv = dtype_bytes(dtype), kv_dtype or dtype
     seq2seq = shape.kind == "encoder-decoder"
     positions = max(1, new_tokens) if seq2seq else length + new_tokens
-    need_room(shape, positions)
+    require_positions(shape, positions)
     cache = kv_cache_bytes(shape, batch, positions, kv, length if seq2seq else 0)
     stored = f"{positions} + {length}" if seq2seq else f"{positions}"
     tokens, attended = batch * length, shape.heads * shape.head_dim

@@ -172,7 +172,7 @@ class Ledger:
         held = self.at_peak
         return [(term.name, term.gib, held.get(term.name, 0.0) / GIB, term.formula, term.source) for term in self.terms]
 
-    def __str__(self) -> str:  # noqa: D105
+    def __str__(self) -> str:
         lines = [self.title] if self.title else []
         lines += [f"{name:22} {full:9.3f} GiB  {held:9.3f} at the peak" for name, full, held, _, _ in self.rows()]
         when = f", {self.peak_moment}" if self.moments else ""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labutils.errors import LabError
-from labutils.memory.inference import need_counts
 from labutils.memory.shape import Shape
+from labutils.memory.validation import require_choice, require_whole_number
 
 ADAM = "Kingma & Ba 2015, algorithm 1: two moments a parameter; Loshchilov & Hutter 2019"
 # Optimizer -> (bytes a float32 parameter, formula, source). A 16-bit parameter has its moments in 16 bits in PyTorch.
@@ -48,9 +47,9 @@ def trainable_parameters(
     >>> trainable_parameters(Shape.of(GPT2Config()), "prompt_tuning", virtual_tokens=20)   # 20 · 768
     15360
     """
-    if method not in METHODS:
-        raise LabError(f"method={method!r} is unknown: choose {', '.join(METHODS)}.")
-    need_counts(lora_rank=lora_rank, virtual_tokens=virtual_tokens)
+    require_choice("method", method, METHODS)
+    require_whole_number("lora_rank", lora_rank)
+    require_whole_number("virtual_tokens", virtual_tokens)
     if method == "full":
         return shape.parameters
     if method == "lora":

@@ -7,11 +7,32 @@ say less about an architecture that is not among them.
 
 from __future__ import annotations
 
-from labutils.memory.activations import Saved
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from labutils.memory.activations import SavedTensor
+from labutils.memory.setup import TrainingSetup
 from labutils.memory.shape import Shape
 
 
-def backward_temporaries(shape: Shape, kept: list[Saved], batch: int, length: int, e: int) -> float:
+@dataclass(frozen=True)
+class PassingTensors:
+    """What a step holds for moments only, in bytes.
+
+    Attributes:
+        log_softmax: the logits' log-softmax, which the loss keeps.
+        logit_gradients: gradients of the logits, at most two copies at once.
+        block: what passing gradients back through one block adds, recomputed activations included.
+        first_block: what the first block keeps, the last to be passed back.
+    """
+
+    log_softmax: float
+    logit_gradients: float
+    block: float
+    first_block: float
+
+
+def backward_temporaries(shape: Shape, kept: list[SavedTensor], batch: int, length: int, e: int) -> float:
     """What passing gradients back through one block adds to what the block keeps, at most.
 
     At its feed-forward layer: gradients of two tensors of its width and of the residual stream. At attention the feed-forward's
@@ -25,24 +46,15 @@ def backward_temporaries(shape: Shape, kept: list[Saved], batch: int, length: in
 
 
 def moments_of(
-    shape: Shape,
-    terms: dict[str, float],
-    method: str,
-    e: int,
-    accumulation: bool,
-    block_work: float,
-    passing: float,
-    log_softmax: float,
-    last: float,
-    device: str,
+    shape: Shape, setup: TrainingSetup, terms: Mapping[str, float], passing: PassingTensors
 ) -> dict[str, dict[str, float]]:
     """What is held when: at the loss, when the last and the first block are passed back, at the embeddings, in the optimizer.
 
     The step keeps the loss alone (`loss = model(...).loss`), so that the logits are freed before the backward pass.
     """
     fixed = {"weights": terms["weights"], "optimizer": terms["optimizer"]}
-    gradients, full = terms["gradients"], method == "full"
-    earlier = gradients if accumulation else 0.0
+    gradients, full, e = terms["gradients"], setup.method == "full", setup.n_bytes
+    earlier = gradients if setup.accumulation else 0.0
     table = shape.vocabulary * shape.hidden * e if full else 0.0
     head = table if shape.head else 0.0
     down = shape.intermediate * shape.hidden * e if full else 0.0
@@ -51,20 +63,20 @@ def moments_of(
     # When the first block's turn comes, its own gradients and an untied embedding's are still to come.
     to_come = max(0.0, shape.block_parameters * e / layers - down) + (0.0 if shape.tied else table) if full else 0.0
     largest = shape.largest * e if full else 0.0
-    step = 2 * largest if device == "cpu" else gradients
-    again = (table if shape.head and shape.tied else 0.0) if not accumulation else table
+    step = 2 * largest if setup.device == "cpu" else gradients
+    again = (table if shape.head and shape.tied else 0.0) if not setup.accumulation else table
     return {
         "end of the forward pass": {**fixed, "gradients": earlier, "activations": kept, "logits": terms["logits"]},
         "backward, at the loss": {
-            **fixed, "gradients": earlier, "activations": kept, "logits": log_softmax, "temporaries": passing
+            **fixed, "gradients": earlier, "activations": kept, "logits": passing.log_softmax, "temporaries": passing.logit_gradients
         },
         "backward, at the output head": {
-            **fixed, "gradients": max(earlier, head), "activations": kept, "temporaries": passing / 2 + (head if accumulation else 0.0)
+            **fixed, "gradients": max(earlier, head), "activations": kept, "temporaries": passing.logit_gradients / 2 + (head if setup.accumulation else 0.0)
         },
         "backward, at the last block": {
-            **fixed, "gradients": max(earlier, head + down), "activations": kept, "temporaries": block_work + (down if accumulation else 0.0)
+            **fixed, "gradients": max(earlier, head + down), "activations": kept, "temporaries": passing.block + (down if setup.accumulation else 0.0)
         },
-        "backward, at the first block": {**fixed, "gradients": max(earlier, gradients - to_come), "activations": last, "temporaries": block_work},
+        "backward, at the first block": {**fixed, "gradients": max(earlier, gradients - to_come), "activations": passing.first_block, "temporaries": passing.block},
         "backward, at the embeddings": {**fixed, "gradients": gradients, "temporaries": again},
         "optimizer step": {**fixed, "gradients": gradients, "temporaries": step},
     }  # fmt: skip

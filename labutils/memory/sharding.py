@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from labutils.errors import LabError
 from labutils.machine.limits import GIB
+from labutils.machine.memory_guard import largest_that_fits
 from labutils.memory.ledger import Ledger, Term
 
 # Scheme -> the terms that are split over the devices; the others are held by each.
@@ -29,10 +30,10 @@ class Fit:
     available: float
     advice: str
 
-    def __bool__(self) -> bool:  # noqa: D105
+    def __bool__(self) -> bool:
         return self.fits
 
-    def __str__(self) -> str:  # noqa: D105
+    def __str__(self) -> str:
         verdict = "fits" if self.fits else "does not fit"
         return f"It needs {self.need / GIB:.2f} GiB of {self.available / GIB:.2f} GiB and {verdict}{self.advice}."
 
@@ -86,10 +87,9 @@ def fits(ledger: Ledger, available: float, smaller: Mapping[str, Ledger] | None 
     """
     if ledger.total <= available:
         return Fit(True, ledger.total, available, "")
-    fitting = {name: other.total for name, other in (smaller or {}).items() if other.total <= available}
-    if fitting:
-        name = max(fitting, key=lambda key: fitting[key])
-        advice = f"; {name} needs {fitting[name] / GIB:.2f} GiB and would fit"
+    needs = {name: other.total for name, other in (smaller or {}).items()}
+    if name := largest_that_fits(needs, available):
+        advice = f"; {name} needs {needs[name] / GIB:.2f} GiB and would fit"
     else:
         advice = "; no smaller setting that was tried fits either" if smaller else ""
     return Fit(False, ledger.total, available, advice)
@@ -103,7 +103,7 @@ def largest_batch(predict: Callable[[int], Ledger], available: float, limit: int
         available: bytes.
         limit: where to stop.
 
-    >>> largest_batch(lambda batch: predict_training(shape, batch, 512, method="lora"), 16 * GIB)
+    >>> largest_batch(lambda batch: predict_training(shape, TrainingSetup(batch, 512, method="lora")), 16 * GIB)
     """
     low, high = 0, limit + 1  # `low` fits, `high` does not (or is beyond the limit)
     while high - low > 1:

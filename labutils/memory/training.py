@@ -3,241 +3,205 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from labutils.errors import LabError
 from labutils.memory import activations
-from labutils.memory.activations import Pass, Saved
-from labutils.memory.inference import framework_term, need_counts, need_room, weights_term
-from labutils.memory.ledger import DTYPES, Ledger, Term, dtype_bytes
+from labutils.memory.activations import ForwardPass, SavedTensor
+from labutils.memory.inference import framework_term, require_positions, weights_term
+from labutils.memory.ledger import Ledger, Term
 from labutils.memory.methods import OPTIMIZERS, SOURCES, ZERO_MIXED, trainable_parameters
-from labutils.memory.moments import backward_temporaries, moments_of
+from labutils.memory.moments import PassingTensors, backward_temporaries, moments_of
+from labutils.memory.setup import TrainingSetup
 from labutils.memory.shape import Shape
 
+LINEAR_ROLES = ("qkv", "attention out", "ff in", "ff out", "head", "other")
 
-def _pass(
-    shape: Shape,
-    method: str,
-    n_bytes: int,
-    attention: str,
-    masked: bool,
-    device: str,
-    rank: int,
-    targets: str | Sequence[str],
-    drop: float,
-    checkpointing: bool,
-) -> Pass:
-    if attention not in ("sdpa", "eager"):
-        raise LabError(f"attention={attention!r} is unknown: choose sdpa or eager.")
-    full = method == "full"
-    return Pass(
-        n_bytes=n_bytes,
-        attention=attention,
-        masked=masked,
-        on_cuda=device == "cuda",
-        trained=frozenset(["qkv", "attention out", "ff in", "ff out", "head", "other"] if full else []),
-        checkpointing=checkpointing,
-        norms=full or (method == "bitfit"),
-        embeddings=full or method == "prompt_tuning",
-        lora=shape.targeted(targets) if method == "lora" else (),
-        rank=rank,
-        lora_dropout=drop,
+
+@dataclass(frozen=True)
+class ModelPart:
+    """A part of a model and what it keeps for the backward pass.
+
+    Attributes:
+        name: "decoder block", "encoder block", or what stands around the blocks.
+        repeated: whether it is a block, of which there are several alike.
+        count: how many.
+        width: bytes of one tensor of the residual stream there: batch · positions · hidden · bytes.
+        length: positions that it works on.
+        tensors: what one such part keeps.
+    """
+
+    name: str
+    repeated: bool
+    count: int
+    width: float
+    length: int
+    tensors: tuple[SavedTensor, ...]
+
+    @property
+    def n_bytes(self) -> float:
+        """Bytes that one such part keeps."""
+        return sum(tensor.n_bytes for tensor in self.tensors)
+
+
+def _forward_pass(shape: Shape, setup: TrainingSetup) -> ForwardPass:
+    full = setup.method == "full"
+    return ForwardPass(
+        n_bytes=setup.n_bytes,
+        attention=setup.attention,
+        masked=setup.masked,
+        on_cuda=setup.device == "cuda",
+        trained=frozenset(LINEAR_ROLES if full else ()),
+        checkpointing=setup.checkpointing,
+        norms=setup.trains_weights,
+        embeddings=full or setup.method == "prompt_tuning",
+        lora=shape.targeted(setup.lora_targets) if setup.method == "lora" else (),
+        rank=setup.lora_rank,
+        lora_dropout=setup.lora_dropout,
     )
 
 
-def saved_activations(
-    shape: Shape,
-    batch: int,
-    length: int,
-    *,
-    method: str = "full",
-    dtype: str = "float32",
-    lora_rank: int = 16,
-    lora_targets: str | Sequence[str] = "all-linear",
-    lora_dropout: float = 0.0,
-    labelled: int | None = None,
-    attention: str = "sdpa",
-    masked: bool = False,
-    target_length: int | None = None,
-    checkpointing: bool = False,
-    device: str = "cpu",
-) -> dict[str, tuple[int, list[Saved]]]:
-    """Every tensor that the forward pass keeps for the backward pass, logits not included.
+def saved_activations(shape: Shape, setup: TrainingSetup) -> list[ModelPart]:
+    """Every tensor that the forward pass keeps for the backward pass, part by part, logits not included."""
+    how, batch, length = _forward_pass(shape, setup), setup.batch, setup.positions
+    labelled = _labelled(shape, setup)
 
-    Takes what `predict_training` takes; `length` counts virtual tokens too.
+    def part(name: str, repeated: bool, count: int, length: int, tensors: Sequence[SavedTensor]) -> ModelPart:
+        return ModelPart(name, repeated, count, batch * length * shape.hidden * setup.n_bytes, length, tuple(tensors))
 
-    Returns:
-        part -> (how many such parts, the tensors one of them keeps). Parts are "decoder block", "encoder block" and "around the
-        blocks" (once for each stack).
-    """
-    n_bytes = 2 if dtype == "mixed" else dtype_bytes(dtype)
-    how = _pass(shape, method, n_bytes, attention, masked, device, lora_rank, lora_targets, lora_dropout, checkpointing)
     if shape.kind != "encoder-decoder":
-        rows = length if labelled is None else labelled
-        part = f"{shape.kind} block"
-        return {
-            part: (shape.layers, activations.block(shape, how, batch, length)),
-            "around the blocks": (1, activations.around(shape, how, batch, length, rows)),
-        }
-    target = target_length or length
-    rows = target if labelled is None else labelled
-    return {
-        "encoder block": (shape.encoder_layers, activations.block(shape, how, batch, length, "encoder.")),
-        "decoder block": (shape.layers, activations.block(shape, how, batch, target, "decoder.", length)),
-        "around the encoder": (1, activations.around(shape, how, batch, length, 0)),
-        "around the decoder": (1, activations.around(shape, how, batch, target, rows, length)),
-    }
+        block = activations.block(shape, how, batch, length)
+        around = activations.around(shape, how, batch, length, labelled)
+        return [
+            part(f"{shape.kind} block", True, shape.layers, length, block),
+            part("around the blocks", False, 1, length, around),
+        ]
+    target = setup.target_length or setup.length
+    encoder = activations.block(shape, how, batch, length, "encoder.")
+    decoder = activations.block(shape, how, batch, target, "decoder.", length)
+    return [
+        part("encoder block", True, shape.encoder_layers, length, encoder),
+        part("decoder block", True, shape.layers, target, decoder),
+        part("around the encoder", False, 1, length, activations.around(shape, how, batch, length, 0)),
+        part("around the decoder", False, 1, target, activations.around(shape, how, batch, target, labelled, length)),
+    ]
 
 
-def _size(saved: list[Saved]) -> float:
-    return sum(tensor.n_bytes for tensor in saved)
+def _labelled(shape: Shape, setup: TrainingSetup) -> int:
+    """Positions of each sequence whose logits are computed."""
+    if setup.labelled is not None:
+        return setup.labelled
+    return (setup.target_length or setup.length) if shape.kind == "encoder-decoder" else setup.positions
 
 
-def predict_training(
-    shape: Shape,
-    batch: int,
-    length: int,
-    *,
-    method: str = "full",
-    optimizer: str = "adamw",
-    dtype: str = "float32",
-    checkpointing: bool = False,
-    lora_rank: int = 16,
-    lora_targets: str | Sequence[str] = "all-linear",
-    lora_dropout: float = 0.0,
-    labelled: int | None = None,
-    virtual_tokens: int = 20,
-    weights: str | None = None,
-    attention: str = "sdpa",
-    masked: bool = False,
-    accumulation: bool = False,
-    target_length: int | None = None,
-    framework: bool = False,
-    device: str = "cpu",
-) -> Ledger:
+def _article(name: str) -> str:
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
+
+
+def predict_training(shape: Shape, setup: TrainingSetup, framework: bool = False) -> Ledger:
     """Memory of one training step, from the second on (the optimizer's state exists).
 
     Args:
         shape: of the model.
-        batch: sequences in a micro-batch.
-        length: tokens of each (for an encoder-decoder: of the source).
-        method: "full", "lora", "prompt_tuning" or "bitfit".
-        optimizer: "adamw", "adamw8bit", "momentum" or "sgd".
-        dtype: "float32", "bfloat16", "float16", or "mixed" (16-bit weights and gradients, float32 master copy and moments).
-        checkpointing: keep only each layer's input and compute the rest again in the backward pass.
-        lora_rank, lora_targets, lora_dropout: as in peft's LoraConfig. Adapters are float32, as peft makes them.
-        labelled: positions of each sequence whose logits are computed (`logits_to_keep`); None means all.
-        virtual_tokens: for prompt tuning; they lengthen the sequence.
-        weights: how frozen weights are stored (see `weight_format`); `dtype` by default.
-        attention: "sdpa" or "eager".
-        masked: the batch holds padding, so that attention gets a mask.
-        accumulation: gradients of earlier micro-batches are held during the forward pass.
-        target_length: the decoder's tokens in an encoder-decoder; `length` by default.
+        setup: how it is trained.
         framework: add what Python and PyTorch take themselves, so as to compare with a process's resident set.
-        device: "cpu" or "cuda".
 
     Returns:
         terms "weights", "gradients", "optimizer", "activations", "logits", "temporaries" and, if asked for, "framework".
         `ledger.total` is the peak: gradients arrive while activations leave, so it lies below `ledger.sum`.
 
     Raises:
-        LabError: an unknown setting, a size below one, more tokens than positions, or quantized weights with "full".
+        LabError: more tokens than the model has positions, or a LoRA target that names no layer.
 
     Example:
         >>> shape = Shape.of(LlamaConfig())
-        >>> predict_training(shape, 1, 1, dtype="mixed")["optimizer"].n_bytes / shape.parameters
+        >>> predict_training(shape, TrainingSetup(batch=1, length=1, dtype="mixed"))["optimizer"].n_bytes / shape.parameters
         12.0
     """
-    need_counts(batch=batch, length=length, labelled_or_0=labelled, target_length=target_length)
-    if optimizer not in OPTIMIZERS:
-        raise LabError(f"optimizer={optimizer!r} is unknown: choose {', '.join(OPTIMIZERS)}.")
-    if dtype != "mixed" and dtype not in DTYPES:
-        raise LabError(f"dtype={dtype!r} is unknown: choose {', '.join(DTYPES)} or mixed.")
-    trained = trainable_parameters(shape, method, lora_rank=lora_rank, lora_targets=lora_targets, virtual_tokens=virtual_tokens)
-    if method in ("full", "bitfit") and weights not in (None, *DTYPES):
-        raise LabError(
-            f"method={method!r} trains the weights themselves, which {weights!r} cannot hold: choose lora or drop weights."
-        )
-    seq2seq, own = shape.kind == "encoder-decoder", method in ("full", "bitfit")
-    asked = length
-    length += virtual_tokens if method == "prompt_tuning" else 0  # before the source, in an encoder-decoder
-    target = (target_length or asked) if seq2seq else length
-    need_room(shape, length)
-    labelled = target if labelled is None else labelled
-    compute = "bfloat16" if dtype == "mixed" else dtype
-    e = dtype_bytes(compute)
-    parameter = e if own else 4  # peft's own parameters are float32
-    frozen = weights_term(shape, weights, compute)
-    added = 0 if own else 4 * trained
-    state, told, source = OPTIMIZERS[optimizer]
-    if dtype == "mixed" and own:
-        state, told, source = state + 4, f"float32 master copy, {told}", ZERO_MIXED
-    elif optimizer in ("adamw", "momentum"):
-        state *= parameter / 4
-    parts = saved_activations(
-        shape, batch, length, method=method, dtype=dtype, lora_rank=lora_rank, lora_targets=lora_targets, lora_dropout=lora_dropout,
-        labelled=labelled, attention=attention, masked=masked, target_length=target, checkpointing=checkpointing, device=device,
-    )  # fmt: skip
-    blocks = {name: (count, _size(kept)) for name, (count, kept) in parts.items() if "block" in name and "around" not in name}
-    outside = sum(_size(kept) for name, (_, kept) in parts.items() if "around" in name)
-    widths = {
-        name: batch * (length if name.startswith("encoder") or not seq2seq else target) * shape.hidden * e for name in blocks
-    }
-    kept = sum(count * (widths[name] if checkpointing else size) for name, (count, size) in blocks.items()) + outside
-    again = max(size for _, size in blocks.values()) if checkpointing else 0.0
-    rows = batch * labelled if shape.head else 0
-    # The library casts a decoder's logits to float32 for the loss; the others' stay as they are.
-    loss_bytes = 4 if shape.kind == "decoder" else e
-    log_softmax = rows * shape.vocabulary * loss_bytes
-    logits = rows * shape.vocabulary * (e + (loss_bytes if loss_bytes > e else 0)) + log_softmax
-    passing = 2 * log_softmax
-    back = max(
-        backward_temporaries(shape, kept_by, batch, length if part.startswith("encoder") else target, e)
-        for part, (_, kept_by) in parts.items()
-        if part in blocks
+    require_positions(shape, setup.positions)
+    e = setup.n_bytes
+    trained = trainable_parameters(
+        shape,
+        setup.method,
+        lora_rank=setup.lora_rank,
+        lora_targets=setup.lora_targets,
+        virtual_tokens=setup.virtual_tokens,
     )
-    gradients = trained * parameter
-    terms = {
-        "weights": frozen.n_bytes + added,
-        "gradients": gradients,
-        "optimizer": trained * state,
-        "activations": kept,
-        "logits": logits,
-    }
-    last = max(widths[name] if checkpointing else size for name, (_, size) in blocks.items())
-    moments = moments_of(shape, terms, method, e, accumulation, again + back, passing, log_softmax, last, device)
-    terms["temporaries"] = max(held.get("temporaries", 0.0) for held in moments.values())
-    if framework:
-        terms["framework"] = framework_term(device).n_bytes
-        moments = {name: {**held, "framework": terms["framework"]} for name, held in moments.items()}
-    each = ", ".join(
-        f"{count} · {size / 1e6:,.1f} MB a{'n' if name[0] == 'e' else ''} {name}" for name, (count, size) in blocks.items()
+    added = 0 if setup.trains_weights else trained * setup.parameter_bytes
+    frozen = weights_term(shape, setup.weights, setup.compute_dtype)
+    weights = Term("weights", frozen.n_bytes + added, frozen.formula + _added(trained, added), frozen.source)
+    gradients = Term(
+        "gradients",
+        trained * setup.parameter_bytes,
+        f"{trained:,} trained · {setup.parameter_bytes} bytes",
+        SOURCES[setup.method],
     )
-    if checkpointing:
-        each = ", ".join(
-            f"{count} · {widths[name] / 1e6:,.1f} MB, the input of a{'n' if name[0] == 'e' else ''} {name}"
-            for name, (count, _) in blocks.items()
-        )
-    texts = {
-        "weights": (frozen.formula + (f" + {trained:,} · 4 bytes added" if added else ""), frozen.source),
-        "gradients": (f"{trained:,} trained · {parameter} bytes", SOURCES[method]),
-        "optimizer": (f"{trained:,} trained · {state:.4g} bytes ({told})", source),
-        "activations": (
-            f"{each}, and {outside / 1e6:,.1f} MB around them",
-            "Chen et al. 2016, sec. 4" if checkpointing else activations.SOURCE,
-        ),
-        "logits": (
-            f"{rows} positions · {shape.vocabulary} · {e} bytes, and their log-softmax of {loss_bytes} bytes",
-            "output head and cross-entropy",
-        ),
-        "temporaries": (
+    parts = saved_activations(shape, setup)
+    activations_term = _activations(parts, setup.checkpointing)
+    logits, log_softmax = _logits(shape, setup)
+    terms = [weights, gradients, _optimizer(setup, trained), activations_term, logits]
+
+    blocks = [part for part in parts if part.repeated]
+    again = max(part.n_bytes for part in blocks) if setup.checkpointing else 0.0
+    back = max(backward_temporaries(shape, list(part.tensors), setup.batch, part.length, e) for part in blocks)
+    passing = PassingTensors(
+        log_softmax=log_softmax,
+        logit_gradients=2 * log_softmax,
+        block=again + back,
+        first_block=max(part.width if setup.checkpointing else part.n_bytes for part in blocks),
+    )
+    moments = moments_of(shape, setup, {term.name: term.n_bytes for term in terms}, passing)
+    terms.append(
+        Term(
+            "temporaries",
+            max(held.get("temporaries", 0.0) for held in moments.values()),
             "the most at one moment: gradients of the logits or of one block's tensors, or the optimizer's scratch"
             + (" and that block computed again" if again else ""),
             "backward pass",
-        ),
-        "framework": (framework_term(device).formula, framework_term(device).source),
-    }
-    return Ledger(
-        tuple(Term(name, n_bytes, *texts[name]) for name, n_bytes in terms.items()),
-        moments,
-        f"{shape.name}, {method}: batch {batch}, {length} tokens, {dtype}{', checkpointing' if checkpointing else ''}",
+        )
     )
+    if framework:
+        terms.append(framework_term(setup.device))
+        moments = {name: {**held, "framework": terms[-1].n_bytes} for name, held in moments.items()}
+    how = f"{setup.positions} tokens, {setup.dtype}{', checkpointing' if setup.checkpointing else ''}"
+    return Ledger(tuple(terms), moments, f"{shape.name}, {setup.method}: batch {setup.batch}, {how}")
+
+
+def _added(trained: int, added: float) -> str:
+    return f" + {trained:,} · 4 bytes added" if added else ""
+
+
+def _optimizer(setup: TrainingSetup, trained: int) -> Term:
+    """The optimizer's state: so many bytes for each trained parameter."""
+    state, kept, source = OPTIMIZERS[setup.optimizer]
+    if setup.dtype == "mixed" and setup.trains_weights:
+        state, kept, source = state + 4, f"float32 master copy, {kept}", ZERO_MIXED
+    elif setup.optimizer in ("adamw", "momentum"):
+        state *= setup.parameter_bytes / 4
+    return Term("optimizer", trained * state, f"{trained:,} trained · {state:.4g} bytes ({kept})", source)
+
+
+def _activations(parts: Sequence[ModelPart], checkpointing: bool) -> Term:
+    """What the forward pass keeps; with checkpointing each block's input alone."""
+    blocks = [part for part in parts if part.repeated]
+    outside = sum(part.n_bytes for part in parts if not part.repeated)
+    inside = sum(part.count * (part.width if checkpointing else part.n_bytes) for part in blocks)
+    if checkpointing:
+        each = [f"{part.count} · {part.width / 1e6:,.1f} MB, the input of {_article(part.name)}" for part in blocks]
+    else:
+        each = [f"{part.count} · {part.n_bytes / 1e6:,.1f} MB {_article(part.name)}" for part in blocks]
+    source = "Chen et al. 2016, sec. 4" if checkpointing else activations.SOURCE
+    return Term("activations", inside + outside, f"{', '.join(each)}, and {outside / 1e6:,.1f} MB around them", source)
+
+
+def _logits(shape: Shape, setup: TrainingSetup) -> tuple[Term, float]:
+    """The logits with their log-softmax, and the bytes of the log-softmax alone.
+
+    The library casts a decoder's logits to float32 for the loss; the others' stay as they are.
+    """
+    e = setup.n_bytes
+    rows = setup.batch * _labelled(shape, setup) if shape.head else 0
+    loss_bytes = 4 if shape.kind == "decoder" else e
+    log_softmax = rows * shape.vocabulary * loss_bytes
+    n_bytes = rows * shape.vocabulary * (e + (loss_bytes if loss_bytes > e else 0)) + log_softmax
+    formula = f"{rows} positions · {shape.vocabulary} · {e} bytes, and their log-softmax of {loss_bytes} bytes"
+    return Term("logits", n_bytes, formula, "output head and cross-entropy"), log_softmax

@@ -52,7 +52,7 @@ FORMATS = (FP32, FP16, BF16)
 
 
 @dataclass(frozen=True)
-class Pattern:
+class BitPattern:
     """A number in a format: the three fields as whole numbers."""
 
     format: Format
@@ -78,17 +78,17 @@ class Pattern:
         return sign * math.ldexp(2**f.mantissa_bits + self.mantissa, self.exponent - f.bias - f.mantissa_bits)
 
 
-def encode(x: float, f: Format) -> Pattern:
+def to_bits(x: float, f: Format) -> BitPattern:
     """The nearest number of a format, halves to even; beyond the range it is infinity.
 
     Source: IEEE 754-2019, sections 3.4 and 4.3.1; bf16 is the upper half of an fp32 number.
 
-    Example: `encode(257.0, BF16).value == 256.0`.
+    Example: `to_bits(257.0, BF16).value == 256.0`.
     """
     sign = int(math.copysign(1, x) < 0)
-    infinite = Pattern(f, sign, 2**f.exponent_bits - 1, 0)
+    infinite = BitPattern(f, sign, 2**f.exponent_bits - 1, 0)
     if math.isnan(x):
-        return Pattern(f, 0, infinite.exponent, 2 ** (f.mantissa_bits - 1))
+        return BitPattern(f, 0, infinite.exponent, 2 ** (f.mantissa_bits - 1))
     if math.isinf(x):
         return infinite
     exponent = max(math.frexp(x)[1] - 1, 1 - f.bias)
@@ -98,7 +98,7 @@ def encode(x: float, f: Format) -> Pattern:
     if exponent > f.bias:
         return infinite
     hidden = 2**f.mantissa_bits
-    return Pattern(f, sign, 0, whole) if whole < hidden else Pattern(f, sign, exponent + f.bias, whole - hidden)
+    return BitPattern(f, sign, 0, whole) if whole < hidden else BitPattern(f, sign, exponent + f.bias, whole - hidden)
 
 
 def encode_int8(x: float, largest: float) -> tuple[int, float]:
@@ -126,7 +126,7 @@ def store_in_each_format(x: float, largest: float = 4.0) -> tuple[StoredNumber, 
     """
     stored = []
     for f in FORMATS:
-        pattern = encode(x, f)
+        pattern = to_bits(x, f)
         stored.append(StoredNumber(f.name, pattern.fields, pattern.value, _distance(pattern.value, x)))
     code, value = encode_int8(x, largest)
     stored.append(StoredNumber("int8", (f"{code & 0xFF:08b}",), value, _distance(value, x)))

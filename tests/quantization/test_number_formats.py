@@ -8,16 +8,7 @@ import struct
 import pytest
 import torch
 
-from labutils.quantization.number_formats import (
-    BF16,
-    FORMATS,
-    FP16,
-    FP32,
-    Pattern,
-    encode,
-    encode_int8,
-    store_in_each_format,
-)
+from labutils.quantization.number_formats import BF16, FORMATS, FP16, FP32, BitPattern, encode_int8, store_in_each_format, to_bits
 
 DTYPES = {"fp32": (torch.float32, torch.int32), "fp16": (torch.float16, torch.int16), "bf16": (torch.bfloat16, torch.int16)}
 
@@ -52,35 +43,35 @@ def test_the_bits_are_those_of_pytorch(f):
     stored = torch.tensor(values, dtype=torch.float32).to(float_type)
     theirs = stored.view(int_type).tolist()
     for x, bits, value in zip(values, theirs, stored.tolist(), strict=True):
-        pattern = encode(x, f)
+        pattern = to_bits(x, f)
         assert int("".join(pattern.fields), 2) == bits % 2**f.bits, x
         assert pattern.value == value and math.copysign(1, pattern.value) == math.copysign(1, value)
 
 
 def test_half_precision_agrees_with_the_struct_module():
     for x in (0.1, 1 / 3, 1e-5, 6e-8, 1234.5):
-        assert encode(x, FP16).value == struct.unpack("<e", struct.pack("<e", x))[0]
+        assert to_bits(x, FP16).value == struct.unpack("<e", struct.pack("<e", x))[0]
 
 
 @pytest.mark.parametrize("f", FORMATS, ids=lambda f: f.name)
 def test_what_a_format_says_of_itself(f):
     info = torch.finfo(DTYPES[f.name][0])
     assert (f.bits, f.largest, f.smallest_normal, f.gap_at_one) == (info.bits, info.max, info.smallest_normal, info.eps)
-    assert encode(f.largest, f).value == f.largest and encode(1 + f.gap_at_one, f).value == 1 + f.gap_at_one
+    assert to_bits(f.largest, f).value == f.largest and to_bits(1 + f.gap_at_one, f).value == 1 + f.gap_at_one
 
 
 def test_not_a_number_stays_not_a_number():
     for f in FORMATS:
-        assert math.isnan(encode(math.nan, f).value)
-    assert Pattern(FP32, 0, 255, 0).value == math.inf
+        assert math.isnan(to_bits(math.nan, f).value)
+    assert BitPattern(FP32, 0, 255, 0).value == math.inf
 
 
 def test_the_numbers_that_the_lab_speaks_of():
-    assert encode(1 + 2**-9, BF16).value == 1 and encode(1 + 2**-9, FP16).value == 1 + 2**-9
-    assert encode(257.0, BF16).value == 256
-    assert encode(65504.0, FP16).value == 65504 and encode(70000.0, FP16).value == math.inf
-    assert encode(70000.0, BF16).value == pytest.approx(70000, rel=2**-8)
-    assert encode(1e-8, FP16).value == 0 < encode(1e-8, BF16).value
+    assert to_bits(1 + 2**-9, BF16).value == 1 and to_bits(1 + 2**-9, FP16).value == 1 + 2**-9
+    assert to_bits(257.0, BF16).value == 256
+    assert to_bits(65504.0, FP16).value == 65504 and to_bits(70000.0, FP16).value == math.inf
+    assert to_bits(70000.0, BF16).value == pytest.approx(70000, rel=2**-8)
+    assert to_bits(1e-8, FP16).value == 0 < to_bits(1e-8, BF16).value
 
 
 def test_int8_is_absmax_quantization():
