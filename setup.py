@@ -31,7 +31,7 @@ setup(
     package_data={
         "labutils": ["*.json"],
         "labutils.course": ["*.json"],
-        "labutils.exercises": ["*.json"],
+        "labutils.exercises": ["*.json", "*.toml"],
         "labutils.evaluation": ["metrics/*/*.py"],
         **{name: ["*.jsonl", "*.md", "*.ipynb", "*.json"] for item in CONTENT.items() for name in below(*item)},
     },

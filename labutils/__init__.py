@@ -16,8 +16,9 @@ _NAMES = {
     "course.session": ["start"],
     "exercises.checking": ["check"],
     "exercises.hints": ["hint"],
+    "exercises.predictions": ["outcome", "predict"],
+    "exercises.progress_file": ["progress"],
     "exercises.quizzes": ["quiz"],
-    "exercises.store": ["progress"],
     "machine.memory_guard": ["guard"],
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

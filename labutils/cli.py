@@ -182,17 +182,17 @@ def progress(
     merge: Annotated[Optional[Path], typer.Option("--import", help="Add the progress that such a file holds.")] = None,
 ) -> None:
     """Show which exercises are passed; carry progress between machines."""
-    from labutils.exercises import store
+    from labutils.exercises import progress_file
     from labutils.exercises.registry import exercises
 
     if merge:
-        store.merge(merge)
+        progress_file.import_progress(merge)
     if export:
         if export.is_dir():
             raise LabError(f"{export} is a folder: give the name of a file, such as {export / 'progress.json'}.")
-        store.export(export)
+        progress_file.export_progress(export)
         say(f"Written to {export}.")
-    state = store.load()
+    state = progress_file.load_progress()
     view = Table("Exercise", "Title", "State", "Tries", "Hints", title="Progress", title_justify="left")
     for exercise in exercises():
         entry = state.get(exercise.id)
@@ -203,13 +203,13 @@ def progress(
 @app.command()
 def reset(exercise: Annotated[str, typer.Argument(help="An exercise's id, such as 2.3.")]) -> None:
     """Forget the progress of a single exercise and print its empty stub."""
-    from labutils.exercises import store
-    from labutils.exercises.registry import answer, find
+    from labutils.exercises.progress_file import reset_exercise
+    from labutils.exercises.registry import find_exercise, stub_and_solution
 
-    find(exercise)
-    store.forget(exercise)
+    find_exercise(exercise)
+    reset_exercise(exercise)
     console.print(f"Exercise {exercise} is open again. Its stub, to paste into the cell:\n")
-    console.print(answer(exercise)["stub"], markup=False, highlight=False)
+    console.print(stub_and_solution(exercise)["stub"], markup=False, highlight=False)
 
 
 @app.command()

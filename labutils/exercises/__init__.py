@@ -1,8 +1,12 @@
-"""Exercises: `check` an answer, take a `hint`, answer a `quiz`, see your `progress`."""
+"""Exercises: `check` an answer, take a `hint`, answer a `quiz`, `predict` before a cell measures, see your `progress`."""
 
-from labutils.exercises.checking import check
-from labutils.exercises.hints import hint
-from labutils.exercises.quizzes import quiz
-from labutils.exercises.store import progress
+from labutils.lazy import lazy_names
 
-__all__ = ["check", "hint", "progress", "quiz"]
+_NAMES = {
+    "checking": ["check"],
+    "hints": ["hint"],
+    "predictions": ["outcome", "predict"],
+    "progress_file": ["progress"],
+    "quizzes": ["quiz"],
+}
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

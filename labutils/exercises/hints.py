@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from labutils.exercises import store
-from labutils.exercises.registry import answer, find
+from labutils.exercises.progress_file import load_progress, record_hints
+from labutils.exercises.registry import find_exercise, stub_and_solution
 
-NAMES = ("a nudge", "a partial answer", "the solution")
+HINT_NAMES = ("a nudge", "a partial answer", "the solution")
 
 
 def hint(id: str) -> None:
@@ -16,12 +16,12 @@ def hint(id: str) -> None:
     """
     from IPython.display import Markdown, display
 
-    exercise = find(id)
-    number = min(store.load().get(exercise.id).hints, 2)
-    texts = (*exercise.hints, f"```python\n{answer(exercise.id)['solution']}\n```")
-    store.note(exercise.id, hints=number + 1)
+    exercise = find_exercise(id)
+    number = min(load_progress().get(exercise.id).hints, 2)
+    texts = (*exercise.hints, f"```python\n{stub_and_solution(exercise.id)['solution']}\n```")
+    record_hints(exercise.id, number + 1)
     display(
         Markdown(
-            f"**Hint {number + 1} of 3 for {exercise.id}, {NAMES[number]}.** {'' if number < 2 else chr(10) * 2}{texts[number]}"
+            f"**Hint {number + 1} of 3 for {exercise.id}, {HINT_NAMES[number]}.** {'' if number < 2 else chr(10) * 2}{texts[number]}"
         )
     )

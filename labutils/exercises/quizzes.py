@@ -1,4 +1,4 @@
-"""`quiz`: one question, radio buttons where the page is live, the same text where it is not."""
+"""`quiz`: one question, radio buttons where the page is live, the same question and options where it is not."""
 
 from __future__ import annotations
 
@@ -6,28 +6,62 @@ import html
 from typing import Any
 
 from labutils.errors import LabError
-from labutils.exercises import store
-from labutils.exercises.checking import Verdict, show_verdict
+from labutils.exercises.progress_file import record_attempt
 from labutils.exercises.registry import Quiz, find_quiz
+from labutils.exercises.verdicts import Verdict, show_verdict
 
 
-def judge(item: Quiz, choice: int) -> Verdict:
+def quiz(id: str, choice: int | None = None) -> None:
+    """Ask a quiz question; with `choice` (1, 2, ...) answer it without the radio buttons.
+
+    Raises:
+        UnknownExercise: no quiz has this id.
+        LabError: the quiz has no such option.
+    """
+    from labutils.course.plots import show_widget
+
+    item = find_quiz(id)
+    if choice is None:
+        show_widget(quiz_widget(item), quiz_html(item), quiz_text(item))
+        return
+    if not 1 <= choice <= len(item.options):
+        raise LabError(f"Quiz {item.id} has no option {choice}: choose 1 to {len(item.options)}.")
+    show_verdict(item.id, "Quiz", _record(item, choice - 1))
+
+
+def grade(item: Quiz, choice: int) -> Verdict:
     """The verdict on option number `choice`, counted from 0."""
     return Verdict("passed" if choice == item.right else "wrong", item.why[choice])
 
 
-def static(item: Quiz) -> str:
-    """The quiz as HTML for a page without a kernel: the answer unfolds."""
+def _record(item: Quiz, choice: int) -> Verdict:
+    verdict = grade(item, choice)
+    record_attempt(item.id, passed=verdict.status == "passed")
+    return verdict
+
+
+def quiz_html(item: Quiz) -> str:
+    """The question for a page without a kernel: the options and how to answer, without the answer."""
     options = "".join(f"<li>{html.escape(option)}</li>" for option in item.options)
-    answer = f"{item.right + 1}. {item.why[item.right]}"
     return (
         f"<p><b>Quiz {item.id}.</b> {html.escape(item.question)}</p><ol>{options}</ol>"
-        f"<details><summary>Answer</summary>{html.escape(answer)}</details>"
+        f"<p>To answer, run <code>{html.escape(_call(item))}</code> in a new cell, with the number of your option for N.</p>"
     )
 
 
-def widget(item: Quiz) -> Any:
-    """The quiz as radio buttons (arrow keys move, the choice is judged at once)."""
+def quiz_text(item: Quiz) -> str:
+    """The same as plain text."""
+    options = [f"{number}. {option}" for number, option in enumerate(item.options, 1)]
+    answering = f"To answer, run {_call(item)} in a new cell, with the number of your option for N."
+    return "\n".join([f"Quiz {item.id}. {item.question}", *options, answering])
+
+
+def _call(item: Quiz) -> str:
+    return f'quiz("{item.id}", N)'  # a number as an example would read as a hint
+
+
+def quiz_widget(item: Quiz) -> Any:
+    """The question as radio buttons (arrow keys move, the choice is graded at once)."""
     import ipywidgets
 
     question = ipywidgets.HTML(f"<b>Quiz {item.id}.</b> {html.escape(item.question)}")
@@ -37,29 +71,9 @@ def widget(item: Quiz) -> Any:
     feedback = ipywidgets.HTML()
 
     def choose(change: dict[str, Any]) -> None:
-        verdict = judge(item, change["new"])
-        store.note(item.id, passed=verdict.status == "passed")
+        verdict = _record(item, change["new"])
         word = "Right." if verdict.status == "passed" else "Not quite."
         feedback.value = f'<div role="status"><b>{word}</b> {html.escape(verdict.message)}</div>'
 
     buttons.observe(choose, names="value")
     return ipywidgets.VBox([question, buttons, feedback])
-
-
-def quiz(id: str, choice: int | None = None) -> None:
-    """Ask a quiz question; with `choice` (1, 2, ...) answer it without the radio buttons.
-
-    Raises:
-        UnknownExercise: no quiz has this id.
-    """
-    from labutils.course.plots import show_widget
-
-    item = find_quiz(id)
-    if choice is None:
-        show_widget(widget(item), static(item), f"Quiz {item.id}. {item.question}")
-        return
-    if not 1 <= choice <= len(item.options):
-        raise LabError(f"Quiz {item.id} has no option {choice}: choose 1 to {len(item.options)}.")
-    verdict = judge(item, choice - 1)
-    store.note(item.id, passed=verdict.status == "passed")
-    show_verdict(item.id, "Quiz", verdict)

@@ -12,7 +12,7 @@ import pytest
 from labutils import __version__
 from labutils.course import assets, doctor, fetching, kernel, results
 from labutils.course.doctor import Finding
-from labutils.exercises import registry, store
+from labutils.exercises import progress_file, registry
 from labutils.exercises.registry import Exercise
 from labutils.machine import limits, settings
 
@@ -21,11 +21,13 @@ from labutils.machine import limits, settings
 def course(monkeypatch: pytest.MonkeyPatch) -> None:
     """A course of two exercises."""
     items = {
-        id: Exercise(id=id, title=title, reference=lambda x: x, cases=((1,),), mistakes=(), hints=("a", "b"))
+        id: Exercise(id=id, title=title, hints=("a", "b"), functions=lambda: pytest.fail("no answer is checked"))
         for id, title in (("9.1", "First things"), ("9.2", "Second things"))
     }
-    monkeypatch.setattr(registry, "_items", lambda: items)
-    monkeypatch.setattr(registry, "answer", lambda id: {"stub": "def first(x):\n    return ...  # [three dots]", "solution": ""})
+    monkeypatch.setattr(registry, "_catalogue", lambda: items)
+    monkeypatch.setattr(
+        registry, "stub_and_solution", lambda id: {"stub": "def first(x):\n    return ...  # [three dots]", "solution": ""}
+    )
 
 
 def state_of(out: str) -> dict[str, str]:
@@ -130,15 +132,15 @@ def test_fetch_from_an_empty_folder_is_one_sentence(labs, tmp_path: Path, says) 
 
 
 def test_progress_shows_every_exercise(labs, course) -> None:
-    store.note("9.1", passed=True)
-    store.note("9.2", hints=2)
+    progress_file.record_attempt("9.1", passed=True)
+    progress_file.record_hints("9.2", 2)
     done = labs("progress")
     assert (done.status, done.err) == (0, "")
     assert state_of(done.out) == {"9.1": "9.1 First things passed 1 0", "9.2": "9.2 Second things open 0 2"}
 
 
 def test_progress_moves_between_machines(labs, course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.note("9.1", passed=True)
+    progress_file.record_attempt("9.1", passed=True)
     carried = tmp_path / "[my]-progress.json"
     done = labs("progress", "--export", carried)
     assert done.status == 0 and str(carried) in done.out.replace("\n", "")  # a narrow terminal folds it
@@ -150,19 +152,19 @@ def test_progress_moves_between_machines(labs, course, tmp_path: Path, monkeypat
 
 
 def test_importing_rubbish_is_one_sentence_and_changes_nothing(refused, course, tmp_path: Path) -> None:
-    store.note("9.1", passed=True)
+    progress_file.record_attempt("9.1", passed=True)
     rubbish = tmp_path / "rubbish.json"
     rubbish.write_text("hello")
     refused("progress", "--import", rubbish, words=[rubbish])
-    assert store.load().get("9.1").passed
+    assert progress_file.load_progress().get("9.1").passed
 
 
 def test_reset_opens_one_exercise_and_prints_its_stub_as_it_is(labs, course) -> None:
-    store.note("9.1", passed=True)
-    store.note("9.2", passed=True)
+    progress_file.record_attempt("9.1", passed=True)
+    progress_file.record_attempt("9.2", passed=True)
     done = labs("reset", "9.1")
     assert done.status == 0 and "def first(x):\n    return ...  # [three dots]\n" in done.out
-    assert list(store.load().exercises) == ["9.2"]
+    assert list(progress_file.load_progress().exercises) == ["9.2"]
 
 
 def test_resetting_an_unknown_exercise_is_one_sentence(refused, course) -> None:

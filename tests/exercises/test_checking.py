@@ -15,12 +15,26 @@ import torch
 from labutils.errors import CheckFailed, UnknownExercise
 from labutils.exercises import check, checking, quiz, registry
 from labutils.exercises.checking import judge
-from labutils.exercises.registry import Exercise, Mistake, Quiz
-from labutils.exercises.store import load
+from labutils.exercises.progress_file import load_progress
+from labutils.exercises.registry import Exercise, ExerciseFunctions, Quiz
 
 
-def exercise(reference, *cases, id: str = "9.1", mistakes=(), **more) -> Exercise:
-    return Exercise(id=id, title="Title", reference=reference, cases=cases, mistakes=mistakes, hints=("a", "b"), **more)
+def exercise(reference, *cases, id: str = "9.1", mistakes=None, **more) -> Exercise:
+    """An exercise with mistakes as {message: function}."""
+    functions = [named(function, f"mistake_{n}") for n, function in enumerate((mistakes or {}).values())]
+    return Exercise(
+        id=id,
+        title="Title",
+        hints=("a", "b"),
+        functions=lambda: ExerciseFunctions(reference, lambda: cases, functions),
+        mistakes={function.__name__: message for function, message in zip(functions, mistakes or {}, strict=True)},
+        **more,
+    )
+
+
+def named(function, name: str):
+    function.__name__ = name
+    return function
 
 
 def double(x):
@@ -32,11 +46,7 @@ TENSOR = exercise(
     double,
     (torch.tensor([1.0, 3.0]),),
     (torch.tensor([0.5, -4.0, 8.0]),),
-    mistakes=(
-        Mistake("You tripled it.", lambda x: 3 * x),
-        Mistake("You squared it.", lambda x: x * x),
-        Mistake("You kept it.", lambda x: x),
-    ),
+    mistakes={"You tripled it.": lambda x: 3 * x, "You squared it.": lambda x: x * x, "You kept it.": lambda x: x},
 )
 NUMBER = exercise(lambda a, b: a / b, (3.0, 4.0), (1.0, 8.0), id="9.2")
 WHOLE = exercise(lambda text: len(text), ("four",), ("",))
@@ -45,7 +55,7 @@ QUIZ = Quiz(id="9.a", question="Which?", options=("this", "that"), right=1, why=
 
 @pytest.fixture
 def course(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_items", lambda: {"9.1": TENSOR, "9.2": NUMBER, "9.a": QUIZ})
+    monkeypatch.setattr(registry, "_catalogue", lambda: {"9.1": TENSOR, "9.2": NUMBER, "9.a": QUIZ})
 
 
 def wrong(item: Exercise, function, *words: str) -> str:
@@ -76,7 +86,7 @@ def wrong(item: Exercise, function, *words: str) -> str:
 def test_a_right_answer_passes_however_it_is_written(item: Exercise, answer) -> None:
     verdict = judge(item, answer)
     assert verdict.status == "passed", verdict
-    assert str(len(item.cases)) in verdict.message
+    assert str(len(item.functions().cases())) in verdict.message
 
 
 def raises_not_implemented(x):
@@ -171,13 +181,13 @@ def changes_its_input(x):
 
 def test_changing_the_input_is_wrong_and_does_not_reach_the_case() -> None:
     wrong(TENSOR, changes_its_input, "changing the input in place")
-    assert TENSOR.cases[0][0].tolist() == [1.0, 3.0]
+    assert TENSOR.functions().cases()[0][0].tolist() == [1.0, 3.0]
 
 
 def test_changing_a_list_is_wrong() -> None:
     item = exercise(lambda items: sorted(items), ([3, 1, 2],))
     wrong(item, lambda items: items.sort() or list(items), "changing the input in place")
-    assert item.cases == (([3, 1, 2],),)
+    assert item.functions().cases() == (([3, 1, 2],),)
 
 
 def endless(x):
@@ -208,12 +218,12 @@ def test_a_learners_own_interrupt_is_not_swallowed() -> None:
 )
 def test_wrong_numbers_name_the_mistake_whose_numbers_they_are(answer, named: str) -> None:
     message = wrong(TENSOR, answer, named)
-    assert sum(mistake.message in message for mistake in TENSOR.mistakes) == 1
+    assert sum(text in message for text in TENSOR.mistakes.values()) == 1
 
 
 def test_wrong_numbers_are_shown_with_the_arguments_and_the_expected_ones() -> None:
     message = wrong(TENSOR, lambda x: 2 * x + 1, "x=[1, 3]", "expected [2, 6]", "got [3, 7]")
-    assert not any(mistake.message in message for mistake in TENSOR.mistakes)
+    assert not any(text in message for text in TENSOR.mistakes.values())
 
 
 def test_a_mistake_that_agrees_on_the_first_case_alone_is_not_named() -> None:
@@ -222,7 +232,7 @@ def test_a_mistake_that_agrees_on_the_first_case_alone_is_not_named() -> None:
 
 
 def test_a_mistake_that_itself_fails_is_not_named() -> None:
-    item = exercise(double, (1.0,), mistakes=(Mistake("Never.", lambda x: 1 / 0), Mistake("You tripled it.", lambda x: 3 * x)))
+    item = exercise(double, (1.0,), mistakes={"Never.": lambda x: 1 / 0, "You tripled it.": lambda x: 3 * x})
     assert "Never" not in wrong(item, lambda x: 3.0, "You tripled it.")
 
 
@@ -273,10 +283,10 @@ def test_check_hands_back_a_right_answer_and_else_the_reference(course) -> None:
 def test_check_notes_passes_and_tries_and_not_an_open_stub(course) -> None:
     for answer in (lambda x: ..., lambda x: x, double, lambda x: x):
         check("9.1", answer)
-    entry = load().get("9.1")
+    entry = load_progress().get("9.1")
     assert (entry.passed, entry.tries) == (True, 3)
     check("9.2", lambda a, b: ...)
-    assert "9.2" not in load().exercises
+    assert "9.2" not in load_progress().exercises
 
 
 @pytest.mark.parametrize("id", ["7.7", "9.a", "", 9.1])
@@ -296,17 +306,17 @@ def test_strict_mode_raises_for_a_wrong_answer_only(course, monkeypatch: pytest.
     assert check("9.1", right) is right
     with pytest.raises(CheckFailed, match=r"9\.1.*You tripled it\."):
         check("9.1", lambda x: 3 * x)
-    assert load().get("9.1").tries == 2
+    assert load_progress().get("9.1").tries == 2
 
 
 def test_a_quiz_is_judged_with_the_reason_of_the_option_and_noted(course, capsys) -> None:
     quiz("9.a", choice=1)
     shown = capsys.readouterr().out
     assert "This is not it." in shown and "hint(" not in shown  # there are hints for exercises only
-    assert load().get("9.a").passed is False
+    assert load_progress().get("9.a").passed is False
     quiz("9.a", choice=2)
     assert "That is it." in capsys.readouterr().out
-    assert (load().get("9.a").passed, load().get("9.a").tries) == (True, 2)
+    assert (load_progress().get("9.a").passed, load_progress().get("9.a").tries) == (True, 2)
 
 
 @pytest.mark.parametrize("choice", [0, 3, -1])
@@ -316,16 +326,17 @@ def test_an_option_that_there_is_not_is_one_sentence_and_not_noted(course, choic
     with pytest.raises(LabError) as caught:
         quiz("9.a", choice=choice)
     says(caught.value, choice)
-    assert "9.a" not in load().exercises
+    assert "9.a" not in load_progress().exercises
 
 
 # --- how it looks ---------------------------------------------------------------------------------------------------
 
 CHECKING = """
 from labutils.exercises import check, registry
-from labutils.exercises.registry import Exercise
-item = Exercise(id="9.1", title="<Title>", reference=lambda x: 2 * x, cases=((1.5,),), mistakes=(), hints=("a", "b"))
-registry._items = lambda: {"9.1": item}
+from labutils.exercises.registry import Exercise, ExerciseFunctions
+functions = ExerciseFunctions(lambda x: 2 * x, lambda: [(1.5,)])
+item = Exercise(id="9.1", title="<Title>", hints=("a", "b"), functions=lambda: functions)
+registry._catalogue = lambda: {"9.1": item}
 mine = check("9.1", lambda x: x)
 """
 
@@ -346,7 +357,7 @@ def test_outside_a_notebook_a_verdict_is_one_plain_line(shell: list[str], tmp_pa
 SHOWING = """
 import json
 from IPython.utils.capture import capture_output
-from labutils.exercises.checking import Verdict, show_verdict
+from labutils.exercises.verdicts import Verdict, show_verdict
 with capture_output() as shown:
     show_verdict("9.1", "<Title>", Verdict("wrong", "a < b."))
 print(json.dumps([output.data for output in shown.outputs]))

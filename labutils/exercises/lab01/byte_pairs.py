@@ -1,0 +1,121 @@
+"""Byte-pair encoding: merging a pair, and encoding by merges in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from labutils.exercises.registry import Cases, ExerciseFunctions
+from labutils.transformer.bpe import merge_pair
+
+Pair = tuple[int, int]
+
+
+# ---------------------------------------------------------------------------------------- 1.1 merge a pair
+
+
+def merge_pair_cases() -> Cases:
+    return [
+        ([1, 2, 3, 1, 2], (1, 2), 9),
+        ([1, 1, 1], (1, 1), 9),
+        ([1, 2, 3], (1, 2), 9),
+        ([2, 1, 2, 1], (1, 2), 9),
+        ([4], (4, 4), 9),
+    ]
+
+
+def keeps_the_second_half(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
+    return [new if tuple(ids[i : i + 2]) == pair else ids[i] for i in range(len(ids))]
+
+
+def merges_the_first_only(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
+    places = [i for i in range(len(ids)) if tuple(ids[i : i + 2]) == pair][:1]
+    return [*ids[: places[0]], new, *ids[places[0] + 2 :]] if places else list(ids)
+
+
+def merges_from_the_right(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
+    return merge_pair(ids[::-1], (pair[1], pair[0]), new)[::-1]
+
+
+def loses_the_last_id(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
+    merged: list[int] = []
+    i = 0
+    while i < len(ids) - 1:
+        found = (ids[i], ids[i + 1]) == pair
+        merged.append(new if found else ids[i])
+        i += 2 if found else 1
+    return merged
+
+
+def merges_both_orders(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
+    merged: list[int] = []
+    i = 0
+    while i < len(ids):
+        found = sorted(ids[i : i + 2]) == sorted(pair)
+        merged.append(new if found else ids[i])
+        i += 2 if found else 1
+    return merged
+
+
+# ------------------------------------------------------------------- 1.2 encode with merges in their order
+
+
+def encode(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
+    result = list(ids)
+    for pair, new in merges.items():
+        result = merge_pair(result, pair, new)
+    return result
+
+
+def encode_cases() -> Cases:
+    learned = {(1, 2): 10, (2, 3): 11, (10, 3): 12, (11, 4): 13, (12, 12): 14, (3, 1): 15}
+    return [
+        ([1, 2, 3, 4], learned),
+        ([3, 1, 2], learned),
+        ([2, 3, 4], learned),
+        ([1, 2, 3, 1, 2, 3], learned),
+        ([0, 3, 1, 2, 3, 4], learned),
+        ([7], learned),
+    ]
+
+
+def merges_newest_first(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
+    return encode(ids, dict(reversed(list(merges.items()))))
+
+
+def merges_leftmost_first(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
+    result = list(ids)
+    while True:
+        known = [i for i in range(len(result) - 1) if (result[i], result[i + 1]) in merges]
+        if not known:
+            return result
+        result[known[0] : known[0] + 2] = [merges[result[known[0]], result[known[0] + 1]]]
+
+
+def stops_after_one_merge(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
+    for pair, new in merges.items():
+        if pair in pairwise(ids):
+            return merge_pair(ids, pair, new)
+    return list(ids)
+
+
+def never_merges_a_merge(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
+    result: list[int] = []
+    i = 0
+    while i < len(ids):
+        new = merges.get((ids[i], ids[i + 1])) if i + 1 < len(ids) else None
+        result.append(ids[i] if new is None else new)
+        i += 1 if new is None else 2
+    return result
+
+
+EXERCISES = {
+    "1.1": ExerciseFunctions(
+        merge_pair,
+        merge_pair_cases,
+        (keeps_the_second_half, merges_the_first_only, merges_from_the_right, loses_the_last_id, merges_both_orders),
+    ),
+    "1.2": ExerciseFunctions(
+        encode, encode_cases, (merges_newest_first, merges_leftmost_first, stops_after_one_merge, never_merges_a_merge)
+    ),
+}

@@ -1,0 +1,71 @@
+"""Soft prompts: the word whose embedding points in nearly the same direction."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from labutils.exercises.registry import Cases, ExerciseFunctions
+from labutils.exercises.tensors import float64, normal
+
+# ------------------------------------------------------------------------------------ 5.8 the nearest word
+
+
+def nearest_word(vector: Tensor, embeddings: Tensor) -> int:
+    return int(cosines(vector, embeddings).argmax())
+
+
+def cosines(vector: Tensor, embeddings: Tensor) -> Tensor:
+    return F.cosine_similarity(embeddings, vector, dim=-1)
+
+
+def nearest_word_cases() -> Cases:
+    opposite = float64([5.0, 4.0], [1.0, 0.5], [-3.0, 0.0], [0.5, 0.05])
+    short = float64([4.0, 4.0], [0.3, 0.9], [1.0, -0.5], [0.1, 0.2])
+    wide = float64([10.0, 0.2], [0.1, 0.9], [1.0, 1.5], [-2.0, 1.0])
+    return [
+        (float64(1.0, 0.0), opposite),
+        (float64(0.0, 2.0), short),
+        (float64(1.0, 2.0), wide),
+        tuple(normal(58, (4,), (9, 4))),
+    ]
+
+
+def largest_dot_product(vector: Tensor, embeddings: Tensor) -> int:
+    return int((embeddings @ vector).argmax())
+
+
+def smallest_distance(vector: Tensor, embeddings: Tensor) -> int:
+    return int((embeddings - vector).norm(dim=1).argmin())
+
+
+def smallest_cosine(vector: Tensor, embeddings: Tensor) -> int:
+    return int(cosines(vector, embeddings).argmin())
+
+
+def cosine_without_its_sign(vector: Tensor, embeddings: Tensor) -> int:
+    return int(cosines(vector, embeddings).abs().argmax())
+
+
+def divides_by_squared_lengths(vector: Tensor, embeddings: Tensor) -> int:
+    return int((embeddings @ vector / embeddings.square().sum(1)).argmax())
+
+
+def normalizes_the_columns(vector: Tensor, embeddings: Tensor) -> int:
+    return int((embeddings / embeddings.norm(dim=0) @ vector).argmax())
+
+
+EXERCISES = {
+    "5.8": ExerciseFunctions(
+        nearest_word,
+        nearest_word_cases,
+        (
+            largest_dot_product,
+            smallest_distance,
+            smallest_cosine,
+            cosine_without_its_sign,
+            divides_by_squared_lengths,
+            normalizes_the_columns,
+        ),
+    ),
+}

@@ -1,0 +1,121 @@
+"""What each method trains, counted from the names of the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from labutils.exercises.registry import Cases, ExerciseFunctions
+
+# ------------------------------------------------------------------------ 5.6 how many numbers are trained
+
+
+def trained_numbers(sizes: Mapping[str, int], method: str) -> int:
+    return sum(sizes[name] for name in trained_names(sizes, method))
+
+
+def trained_names(sizes: Mapping[str, int], method: str) -> list[str]:
+    if method == "lora":
+        return [name for name in sizes if "lora_" in name]
+    own = [name for name in sizes if "lora_" not in name]
+    return [name for name in own if name.endswith("bias")] if method == "bitfit" else own
+
+
+def count_otherwise(sizes: Mapping[str, int], method: str, changed: str, trains: Callable[[str], bool]) -> int:
+    """`trained_numbers` with another choice of names for the method `changed`."""
+    if method != changed:
+        return trained_numbers(sizes, method)
+    return sum(count for name, count in sizes.items() if trains(name))
+
+
+def trained_numbers_cases() -> Cases:
+    adapted = {"up.base_layer.weight": 6, "up.lora_A.weight": 2, "up.lora_B.weight": 3}
+    biased = {"up.weight": 6, "up.bias": 3, "norm.weight": 2}
+    block = {
+        "embed_tokens.weight": 1000,
+        "layers.0.relative_attention_bias.weight": 32,
+        "layers.0.q_proj.base_layer.weight": 64,
+        "layers.0.q_proj.base_layer.bias": 8,
+        "layers.0.q_proj.lora_A.weight": 16,
+        "layers.0.q_proj.lora_B.weight": 17,
+        "layers.0.up_proj.base_layer.weight": 192,
+        "layers.0.up_proj.base_layer.bias": 24,
+        "layers.0.up_proj.lora_A.weight": 18,
+        "layers.0.up_proj.lora_B.weight": 48,
+        "layers.0.norm.weight": 9,
+    }
+    return [
+        (adapted, "lora"),
+        (adapted, "full"),
+        (biased, "bitfit"),
+        (block, "lora"),
+        (block, "full"),
+        (block, "bitfit"),
+    ]
+
+
+def lora_counts_everything(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "lora", lambda name: True)
+
+
+def lora_counts_b_only(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "lora", lambda name: "lora_B" in name)
+
+
+def lora_counts_a_only(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "lora", lambda name: "lora_A" in name)
+
+
+def lora_counts_base_layers(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "lora", lambda name: "lora_" in name or "base_layer" in name)
+
+
+def full_counts_the_adapter(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "full", lambda name: True)
+
+
+def full_and_lora_count_everything(sizes: Mapping[str, int], method: str) -> int:
+    return trained_numbers(sizes, method) if method == "bitfit" else sum(sizes.values())
+
+
+def bitfit_counts_norms(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "bitfit", lambda name: name.endswith("bias") or "norm" in name)
+
+
+def bitfit_counts_whole_layers(sizes: Mapping[str, int], method: str) -> int:
+    def in_a_layer_with_bias(name: str) -> bool:
+        return "lora_" not in name and f"{name.rpartition('.')[0]}.bias" in sizes
+
+    return count_otherwise(sizes, method, "bitfit", in_a_layer_with_bias)
+
+
+def bitfit_counts_the_whole_model(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "bitfit", lambda name: "lora_" not in name)
+
+
+def bitfit_counts_bias_anywhere(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "bitfit", lambda name: "bias" in name)
+
+
+def counts_tensors(sizes: Mapping[str, int], method: str) -> int:
+    return len(trained_names(sizes, method))
+
+
+EXERCISES = {
+    "5.6": ExerciseFunctions(
+        trained_numbers,
+        trained_numbers_cases,
+        (
+            lora_counts_everything,
+            lora_counts_b_only,
+            lora_counts_a_only,
+            lora_counts_base_layers,
+            full_counts_the_adapter,
+            full_and_lora_count_everything,
+            bitfit_counts_norms,
+            bitfit_counts_whole_layers,
+            bitfit_counts_the_whole_model,
+            bitfit_counts_bias_anywhere,
+            counts_tensors,
+        ),
+    ),
+}

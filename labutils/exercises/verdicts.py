@@ -1,0 +1,36 @@
+"""What came of an answer to an exercise or a quiz, and how a notebook shows it."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import Literal
+
+# Status -> colour of the card's edge, word in its heading.
+STATUS_STYLES = {"passed": ("#009E73", "passed"), "open": ("#E69F00", "open"), "wrong": ("#D55E00", "not yet")}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of an answer."""
+
+    status: Literal["passed", "open", "wrong"]
+    message: str
+
+
+def show_verdict(id: str, title: str, verdict: Verdict, nudge: str = "") -> None:
+    """Show a verdict, and after a wrong answer the nudge, as a card in a notebook and as a line elsewhere."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    colour, word = STATUS_STYLES[verdict.status]
+    nudge = f" {nudge}" if nudge and verdict.status == "wrong" else ""
+    plain = f"{id} {title}: {word}, {verdict.message}{nudge}"
+    card = (
+        f'<div role="status" style="border-left: 5px solid {colour}; padding: 4px 12px; margin: 4px 0;">'
+        f"<b>{html.escape(id)} {html.escape(title)}: {word}.</b> {html.escape(verdict.message[0].upper() + verdict.message[1:] + nudge)}</div>"
+    )
+    if get_ipython() is None:
+        print(plain)
+    else:
+        display({"text/html": card, "text/plain": plain}, raw=True)
