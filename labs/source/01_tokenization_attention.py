@@ -27,7 +27,7 @@
 # cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
 
 # %%
-from labutils import check, guard, hint, load_encoder, load_model, progress, quiz, record, show, start
+from labutils import check, guard, hint, load_encoder, load_model, outcome, predict, progress, quiz, record, show, start
 
 # %% [markdown]
 # Here the lab looks at the machine it runs on.

@@ -28,7 +28,7 @@
 # cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
 
 # %%
-from labutils import check, guard, hint, load_encoder, load_model, progress, quiz, record, show, start
+from labutils import check, guard, hint, load_encoder, load_model, outcome, predict, progress, quiz, record, show, start
 
 # %% [markdown]
 # Here the lab looks at the machine it runs on.
@@ -465,7 +465,7 @@ pack = check("4.6", pack)
 # Do they come back bit for bit?
 
 # %%
-from labutils.quantization import int4_levels, nf4_levels, quantize_4bit, unpack
+from labutils.quantization import int4_levels, nf4_levels, quantize_4bit, unpack_codes
 
 codes = torch.randint(0, 16, (1000,), generator=generator).to(torch.uint8)
 packed = pack(codes)
@@ -474,9 +474,9 @@ print(
     "bytes become",
     packed.nbytes,
     "- and back:",
-    torch.equal(unpack(packed, 1000), codes),
+    torch.equal(unpack_codes(packed, 1000), codes),
 )
-assert torch.equal(unpack(packed, 1000), codes) and packed.nbytes == 500
+assert torch.equal(unpack_codes(packed, 1000), codes) and packed.nbytes == 500
 
 # %% [markdown]
 # ### NF4: put the levels where the weights are
@@ -501,7 +501,7 @@ print([round(level, 3) for level in levels], "as in labutils:", levels == list(n
 weight = model.model.layers[10].mlp.up_proj.weight.detach().cpu()
 used = {}
 for scheme in ("int4", "nf4"):
-    codes = unpack(quantize_4bit(weight, scheme, double=False).packed, weight.shape[1])
+    codes = unpack_codes(quantize_4bit(weight, scheme, double=False).packed, weight.shape[1])
     used[scheme] = codes.flatten().long().bincount(minlength=16) / weight.numel()
 figure, axes = new_figure("NF4 spreads the weights over its levels more evenly", columns=2)
 tables = {"int4": int4_levels(), "nf4": nf4_levels()}

@@ -27,6 +27,11 @@ class Lab:
     profile: str
     device: str
 
+    @property
+    def course_model(self) -> bool:
+        """Whether the labs run on the course's own model: only then do its particular results hold."""
+        return not os.environ.get("LABS_MODEL")
+
     def size(self, *, smoke: T, small: T, standard: T | None = None, gpu: T | None = None) -> T:
         """The value for this profile. A missing `standard` is `small`; a missing `gpu` is `standard`."""
         standard = small if standard is None else standard
