@@ -25,7 +25,19 @@ def resolve(locked: str, *arguments: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "requirements.txt"
         output.write_text(locked, encoding="utf-8")
-        command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--universal", "--python-version", OLDEST]
+        command = [
+            sys.executable,
+            "-m",
+            "uv",
+            "pip",
+            "compile",
+            "pyproject.toml",
+            "--universal",
+            "--python-version",
+            OLDEST,
+            "--fork-strategy",
+            "fewest",
+        ]
         command += ["--no-header", "--no-annotate", "--quiet", "--output-file", str(output), *arguments]
         subprocess.run(command, cwd=ROOT, check=True)
         return [line for line in output.read_text(encoding="utf-8").splitlines() if not line.startswith(CUDA_ONLY)]

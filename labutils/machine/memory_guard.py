@@ -47,26 +47,26 @@ class _Trace:
     def __init__(self, cell: str, need_gib: float, smaller: Mapping[str, float]) -> None:
         self.process = psutil.Process()
         self.path = _folder() / f"{self.process.pid}-{threading.get_ident()}-{time.monotonic_ns()}.json"
-        self.written = self.process.memory_info().rss
+        self.written_rss = self.process.memory_info().rss
         self.content: dict[str, Any] = {
             "cell": cell,
             "pid": self.process.pid,
             "born": self.process.create_time(),
             "need_gib": need_gib,
             "smaller": dict(smaller),
-            "start_gib": limits.gib(self.written),
+            "start_gib": limits.gib(self.written_rss),
         }
-        self.write(self.written)
+        self.write(self.written_rss)
 
     def write(self, rss: int) -> None:
+        self.written_rss = rss  # before the attempt, so that a disk that refuses is not asked again until memory has grown again
         write_atomically(self.path, json.dumps({**self.content, "rss_gib": limits.gib(rss)}), durable=False)
-        self.written = rss
 
     def watch(self, done: threading.Event) -> None:
         """Write again each time the resident set has grown by `WRITE_STEP`, until the block is done."""
         while not done.wait(SAMPLE_SECONDS):
             rss = self.process.memory_info().rss
-            if rss >= self.written + WRITE_STEP:
+            if rss >= self.written_rss + WRITE_STEP:
                 with suppress(LabError):  # a disk that has filled up meanwhile is not this block's business
                     self.write(rss)
 

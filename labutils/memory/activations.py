@@ -32,10 +32,12 @@ KEPT_BY_ACTIVATION = {
 # Those whose own backward pass needs the output.
 KEEPS_OUTPUT = {"relu"}
 
+FEED_FORWARD = ("feed-forward norm", "feed-forward")
+
 
 @dataclass(frozen=True)
 class SavedTensor:
-    """One tensor that autograd keeps: what it is, the module that keeps it, and its bytes."""
+    """One tensor that autograd keeps: what it is, the module that keeps it ("attention", "feed-forward norm"), and its bytes."""
 
     tensor: str
     module: str
@@ -77,7 +79,7 @@ class ForwardPass:
 
 
 def norm(shape: Shape, how: ForwardPass, tokens: int, module: str) -> list[SavedTensor]:
-    """A norm keeps its input and one or two numbers a token; RMSNorm, written in Python, also its output before the scale."""
+    """A norm keeps its input and one or two numbers per token; RMSNorm, written in Python, also its output before the scale."""
     width = tokens * shape.hidden
     if shape.norm == "layer":
         return [SavedTensor("input", module, width * how.n_bytes), SavedTensor("mean and 1/std", module, 8 * tokens)]
@@ -85,32 +87,25 @@ def norm(shape: Shape, how: ForwardPass, tokens: int, module: str) -> list[Saved
     return kept + ([SavedTensor("normalised input", module, width * how.n_bytes)] if how.norms else [])
 
 
-def linear_input(
-    how: ForwardPass, roles: Iterable[str], width: int, tokens: int, module: str, stack: str = ""
-) -> list[SavedTensor]:
+def linear_input(how: ForwardPass, roles: Iterable[str], width: int, tokens: int, module: str, stack: str) -> list[SavedTensor]:
     """The input of linear layers that read one tensor: kept once if a weight is trained; adapters keep their own (tokens, rank).
 
     peft casts a 16-bit input to its float32 adapters, and dropout makes another copy: then every adapted layer keeps its own.
     """
     roles = set(roles)
     kept = []
-    adapters = [x for x in how.lora if x.role in roles and f".{stack}" in f".{x.name}" and x.n_in == width and _reads(x, module)]
+    place = (stack, module == "cross-attention", width)
+    adapters = [x for x in how.lora if x.role in roles and (x.stack, x.crossing, x.n_in) == place]
     own_copy = how.n_bytes != 4 or how.lora_dropout > 0
     if roles & how.trained or (adapters and not own_copy):
         kept.append(SavedTensor("input", module, tokens * width * how.n_bytes))
     for linear in adapters:
         leaf = linear.name.rsplit(".", 1)[-1]
-        kept.append(SavedTensor("lora_A output", f"{module} {leaf}", 4 * tokens * how.rank))
+        kept.append(SavedTensor(f"lora_A output, {leaf}", module, 4 * tokens * how.rank))
         if own_copy:
             mask = (1 if how.on_cuda else 4) if how.lora_dropout else 0
-            kept.append(SavedTensor("lora_A input", f"{module} {leaf}", tokens * width * (4 + mask)))
+            kept.append(SavedTensor(f"lora_A input, {leaf}", module, tokens * width * (4 + mask)))
     return kept
-
-
-def _reads(linear: Linear, module: str) -> bool:
-    """Cross-attention's projections belong to cross-attention, all others to self-attention and the feed-forward layer."""
-    crossing = "EncDec" in linear.name or "encoder_attn" in linear.name or "crossattention" in linear.name
-    return crossing == module.startswith("cross") if linear.role in ("qkv", "attention out") else True
 
 
 def fused(shape: Shape, how: ForwardPass, module: str) -> bool:
@@ -120,7 +115,7 @@ def fused(shape: Shape, how: ForwardPass, module: str) -> bool:
     """
     if how.attention != "sdpa":
         return False
-    biased = shape.position_bias and how.embeddings and not module.startswith("cross")
+    biased = shape.position_bias and how.embeddings and module != "cross-attention"
     return how.on_cuda or not (shape.attention_dropout or biased)
 
 
@@ -175,7 +170,7 @@ def feed_forward(shape: Shape, how: ForwardPass, tokens: int, stack: str) -> lis
 
 
 def block(shape: Shape, how: ForwardPass, batch: int, length: int, stack: str = "", source: int = 0) -> list[SavedTensor]:
-    """What one block keeps. With `source` positions to cross-attend to, the block of a decoder beside an encoder."""
+    """What one block of a stack (see `Linear.stack`) keeps; with `source` positions to cross-attend to, a decoder's beside an encoder."""
     tokens = batch * length
     kept = norm(shape, how, tokens, "attention norm")
     kept += attention(shape, how, batch, length, length, "attention", stack)
@@ -193,7 +188,7 @@ def around(shape: Shape, how: ForwardPass, batch: int, length: int, labelled: in
         kept += [SavedTensor("not kept", "first norm", -x.n_bytes) for x in norm(shape, how, tokens, "first norm")[:2]]
     masks = (1 if how.embeddings or how.checkpointing else 0) + (1 if shape.position_bias else 0)
     if shape.dropout and masks:
-        kept.append(SavedTensor("dropout masks", "embeddings, last norm", masks * tokens * d * how.mask_bytes))
+        kept.append(SavedTensor("dropout masks, with the last norm's", "embeddings", masks * tokens * d * how.mask_bytes))
     if shape.head_transform:
         kept += [SavedTensor("three inputs", "head transform", (2 + ("other" in how.trained)) * batch * labelled * d * e)]
     if shape.head and labelled and "head" in how.trained:
@@ -201,7 +196,7 @@ def around(shape: Shape, how: ForwardPass, batch: int, length: int, labelled: in
     if shape.rotary:
         kept.append(SavedTensor("cosines and sines", "rotary embedding", 2 * length * shape.head_dim * e))
     if shape.position_bias:
-        own = how.checkpointing or fused(shape, how, "self")  # handed from block to block, or kept by the fused kernel
+        own = how.checkpointing or fused(shape, how, "attention")  # handed from block to block, or kept by the fused kernel
         kept += [SavedTensor("bias indices", "position bias", 8 * length * length * how.embeddings)]
         kept += [SavedTensor("position bias", "attention", shape.heads * length * (length * own + source) * e)]
     return kept

@@ -97,8 +97,11 @@ def scenario_ledger(scenario: Scenario) -> Ledger:
         return predict_inference(
             shape, scenario.batch, scenario.length, scenario.new_tokens, dtype, weights=stored, framework=True
         )
-    ledger = predict_training(shape, TrainingSetup(scenario.batch, scenario.length, method=method, optimizer=scenario.optimizer, dtype=scenario.dtype, checkpointing=scenario.checkpointing, lora_rank=scenario.lora_rank, weights=None if method == "full" else stored), framework=True)  # fmt: skip
-    return shard(ledger, scenario.devices, scenario.scheme)
+    setup = TrainingSetup(
+        scenario.batch, scenario.length, method=method, optimizer=scenario.optimizer, dtype=scenario.dtype,
+        checkpointing=scenario.checkpointing, lora_rank=scenario.lora_rank, weights=None if method == "full" else stored,
+    )  # fmt: skip
+    return shard(predict_training(shape, setup, framework=True), scenario.devices, scenario.scheme)
 
 
 @dataclass(frozen=True)

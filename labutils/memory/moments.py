@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labutils.memory.activations import SavedTensor
+from labutils.memory.activations import FEED_FORWARD, SavedTensor
 from labutils.memory.setup import TrainingSetup
 from labutils.memory.shape import Shape
 
@@ -40,7 +40,7 @@ def backward_temporaries(shape: Shape, kept: list[SavedTensor], batch: int, leng
     """
     tokens = batch * length
     squares = [tensor.n_bytes for tensor in kept if tensor.tensor == "probabilities"]
-    gone = sum(tensor.n_bytes for tensor in kept if tensor.module.startswith("feed-forward"))
+    gone = sum(tensor.n_bytes for tensor in kept if tensor.module in FEED_FORWARD)
     attended = 2 * max(squares, default=0.0) + tokens * (3 * shape.heads * shape.head_dim + 2 * shape.hidden) * e
     return max(tokens * (2 * shape.intermediate + 2 * shape.hidden) * e, attended - gone)
 

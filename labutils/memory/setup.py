@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labutils.errors import LabError
 from labutils.memory.inference import ATTENTION, FRAMEWORK
-from labutils.memory.ledger import DTYPES, dtype_bytes
+from labutils.memory.ledger import DTYPES, dtype_bytes, weight_format
 from labutils.memory.methods import METHODS, OPTIMIZERS
 from labutils.memory.validation import require_choice, require_whole_number
 
@@ -34,7 +34,8 @@ class TrainingSetup:
         device: "cpu" or "cuda".
 
     Raises:
-        LabError: an unknown setting, a size below one, or quantized weights with a method that trains the weights themselves.
+        LabError: an unknown setting, a size below one, a rate outside 0 to 1, or quantized weights with a method that trains the
+            weights themselves.
 
     Example:
         >>> TrainingSetup(batch=4, length=512, method="lora", dtype="bfloat16").n_bytes
@@ -69,6 +70,9 @@ class TrainingSetup:
         require_choice("dtype", self.dtype, (*DTYPES, "mixed"))
         require_choice("attention", self.attention, ATTENTION)
         require_choice("device", self.device, tuple(FRAMEWORK))
+        if not 0 <= self.lora_dropout <= 1:
+            raise LabError(f"lora_dropout={self.lora_dropout!r} must be a rate from 0 to 1.")
+        weight_format(self.weights or self.compute_dtype)  # refuses what it does not know
         if self.trains_weights and self.weights not in (None, *DTYPES):
             raise LabError(
                 f"method={self.method!r} trains the weights themselves, which {self.weights!r} cannot hold: "

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from labutils.errors import LabError
 
-# Names that families give to the projections inside a block.
-QKV = {"q_proj", "k_proj", "v_proj", "qkv_proj", "q", "k", "v", "query", "key", "value", "query_key_value", "c_attn"}
 ROLES = ("qkv", "attention out", "ff in", "ff out", "head", "other")
+# What families call the projections that a module's kind or its sizes do not tell apart. Names are read here alone: the formulas
+# go by the roles.
+QKV = {"q_proj", "k_proj", "v_proj", "qkv_proj", "q", "k", "v", "query", "key", "value", "query_key_value", "c_attn"}
+FF_IN = {"gate_proj", "up_proj", "fc_in", "fc1", "lin1", "c_fc", "wi", "wi_0", "wi_1", "dense_h_to_4h", "intermediate"}
+CROSS_ATTENTION = {"EncDecAttention", "encoder_attn", "crossattention"}
 
 
 @dataclass(frozen=True)
 class Linear:
     """The linear layers of one name: `count` matrices of `n_out` x `n_in`, and what they are for.
 
-    `name` is the path without the layer's number, such as "model.layers.self_attn.q_proj"; `role` one of ROLES.
+    Attributes:
+        name: the path without the layer's number, such as "model.layers.self_attn.q_proj".
+        n_in, n_out, count: the size of each matrix, and how many there are.
+        role: one of ROLES.
+        stack: "encoder" or "decoder" in a model that has both, else empty.
+        crossing: it belongs to the decoder's attention over the encoder's output.
     """
 
     name: str
@@ -27,6 +34,8 @@ class Linear:
     n_out: int
     count: int
     role: str
+    stack: str
+    crossing: bool
 
     @property
     def parameters(self) -> int:
@@ -144,7 +153,7 @@ class Shape:
                 f"{type(model).__name__} names no layers, heads or hidden size: it is not a transformer that Shape knows."
             )
         seq2seq = bool(config.is_encoder_decoder)
-        linears, groups = _linears(model, hidden), _groups(model)
+        linears, groups = _linears(model, hidden, seq2seq), _groups(model)
         intermediate = _first(config, ("intermediate_size", "d_ff", "n_inner", "ffn_dim", "decoder_ffn_dim")) or 4 * hidden
         into = {x.name.rsplit(".", 1)[-1] for x in linears if x.role == "ff in" and x.n_out == intermediate}
         output = model.get_output_embeddings()
@@ -172,9 +181,9 @@ class Shape:
             attention_dropout=float(
                 _first(config, ("attention_probs_dropout_prob", "attn_pdrop", "attention_dropout", "dropout_rate"), 0.0)
             ),
-            position_bias=any("relative_attention_bias" in name for name, _ in model.named_modules()),
+            position_bias=any(hasattr(module, "relative_attention_bias") for module in model.modules()),
             rotary=any("rotary" in type(module).__name__.lower() for module in model.modules()),
-            head_transform=any(name.endswith(("predictions.transform", "lm_head.dense")) for name, _ in model.named_modules()),
+            head_transform=output is not None and any(x.role == "other" and x.n_in == x.n_out == hidden for x in linears),
             groups=tuple(groups.items()),
             linears=linears,
             largest=max(p.numel() for p in model.parameters()),
@@ -250,37 +259,53 @@ def _matrix(module: Any) -> tuple[int, int] | None:
     return (module.nx, module.nf) if isinstance(module, Conv1D) else None
 
 
-def _in_attention(path: str) -> bool:
-    return bool(re.search(r"attn|attention", path, re.IGNORECASE))
+def _inside(model: Any, is_container: Callable[[Any], bool]) -> set[Any]:
+    """The modules that stand in a container of some kind, at any depth."""
+    return {module for container in model.modules() if is_container(container) for module in container.modules()}
 
 
-def _role(path: str, n_in: int, n_out: int, hidden: int, is_head: bool) -> str:
-    if is_head:
-        return "head"
-    if not re.search(r"\.\d+\.", f".{path}."):
-        return "other"  # outside the blocks
-    if _in_attention(path):
-        return "qkv" if path.rsplit(".", 1)[-1] in QKV else "attention out"
-    return "ff in" if n_in == hidden and (n_out != hidden or "in" in path.rsplit(".", 1)[-1]) else "ff out"
+def _is_attention(module: Any) -> bool:
+    return "attention" in type(module).__name__.lower()
 
 
-def _linears(model: Any, hidden: int) -> tuple[Linear, ...]:
+def _is_stack(module: Any) -> bool:
+    from torch import nn
+
+    return isinstance(module, nn.ModuleList)
+
+
+def _role(names: Sequence[str], n_in: int, n_out: int, hidden: int, in_attention: bool) -> str:
+    """The role of a linear layer inside a block, by where it stands, its sizes, and its own name where these leave it open."""
+    if in_attention:
+        return "qkv" if names[-1] in QKV else "attention out"
+    return "ff in" if n_in == hidden and (n_out != hidden or not FF_IN.isdisjoint(names[-2:])) else "ff out"
+
+
+def _linears(model: Any, hidden: int, seq2seq: bool) -> tuple[Linear, ...]:
     output = model.get_output_embeddings()
-    found: Counter[tuple[str, int, int, str]] = Counter()
+    in_blocks, in_attention = _inside(model, _is_stack), _inside(model, _is_attention)
+    stacks = {"encoder": model.get_encoder(), "decoder": model.get_decoder()} if seq2seq else {}
+    stack_of = {module: name for name, stack in stacks.items() for module in stack.modules()}
+    found: Counter[tuple[str, int, int, str, str, bool]] = Counter()
     for path, module in model.named_modules():
         if size := _matrix(module):
-            name = ".".join(part for part in path.split(".") if not part.isdigit())
-            found[(name, *size, _role(path, *size, hidden, module is output))] += 1
-    return tuple(Linear(name, n_in, n_out, count, role) for (name, n_in, n_out, role), count in found.items())
+            parts = path.split(".")
+            role = "head" if module is output else "other"
+            if role == "other" and module in in_blocks:
+                role = _role(parts, *size, hidden, module in in_attention)
+            name = ".".join(part for part in parts if not part.isdigit())
+            found[(name, *size, role, stack_of.get(module, ""), not CROSS_ATTENTION.isdisjoint(parts))] += 1
+    return tuple(Linear(*key[:3], count, *key[3:]) for key, count in found.items())
 
 
 def _groups(model: Any) -> Mapping[str, int]:
     from torch import nn
 
     output = model.get_output_embeddings()
+    in_blocks, in_attention = _inside(model, _is_stack), _inside(model, _is_attention)
     groups: Counter[str] = Counter()
     seen: set[int] = set()
-    for path, module in model.named_modules():
+    for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
             if id(parameter) in seen:
                 continue
@@ -293,8 +318,8 @@ def _groups(model: Any) -> Mapping[str, int]:
                 group = "output head"
             elif "norm" in type(module).__name__.lower():
                 group = "norms"
-            elif _matrix(module) and re.search(r"\.\d+\.", f".{path}."):
-                group = "attention" if _in_attention(path) else "feed-forward"
+            elif _matrix(module) and module in in_blocks:
+                group = "attention" if module in in_attention else "feed-forward"
             else:
                 group = "other"
             groups[group] += parameter.numel()

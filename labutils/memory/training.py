@@ -12,9 +12,7 @@ from labutils.memory.ledger import Ledger, Term
 from labutils.memory.methods import OPTIMIZERS, SOURCES, ZERO_MIXED, trainable_parameters
 from labutils.memory.moments import PassingTensors, backward_temporaries, moments_of
 from labutils.memory.setup import TrainingSetup
-from labutils.memory.shape import Shape
-
-LINEAR_ROLES = ("qkv", "attention out", "ff in", "ff out", "head", "other")
+from labutils.memory.shape import ROLES, Shape
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def _forward_pass(shape: Shape, setup: TrainingSetup) -> ForwardPass:
         attention=setup.attention,
         masked=setup.masked,
         on_cuda=setup.device == "cuda",
-        trained=frozenset(LINEAR_ROLES if full else ()),
+        trained=frozenset(ROLES if full else ()),
         checkpointing=setup.checkpointing,
         norms=setup.trains_weights,
         embeddings=full or setup.method == "prompt_tuning",
@@ -76,8 +74,8 @@ def saved_activations(shape: Shape, setup: TrainingSetup) -> list[ModelPart]:
             part("around the blocks", False, 1, length, around),
         ]
     target = setup.target_length or setup.length
-    encoder = activations.block(shape, how, batch, length, "encoder.")
-    decoder = activations.block(shape, how, batch, target, "decoder.", length)
+    encoder = activations.block(shape, how, batch, length, "encoder")
+    decoder = activations.block(shape, how, batch, target, "decoder", length)
     return [
         part("encoder block", True, shape.encoder_layers, length, encoder),
         part("decoder block", True, shape.layers, target, decoder),

@@ -6,7 +6,7 @@ from labutils.lazy import lazy_names
 
 _NAMES = {
     "bits_explorer": ["bits_view", "explore_bits"],
-    "four_bit": ["int4_levels", "nf4_levels", "quantize_4bit", "unpack"],
+    "four_bit": ["int4_levels", "nf4_levels", "quantize_4bit", "unpack_codes"],
     "integers": ["quantize", "relative_error"],
     "linear4bit": ["Linear4bit", "dynamic_int8", "parameter_count", "quantize_model"],
     "number_formats": ["store_in_each_format"],

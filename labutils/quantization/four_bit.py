@@ -56,7 +56,7 @@ def levels_of(scheme: Scheme4) -> tuple[float, ...]:
     raise LabError(f"The 4-bit scheme is nf4 or int4, not {scheme!r}.")
 
 
-def pack(codes: Tensor) -> Tensor:
+def pack_codes(codes: Tensor) -> Tensor:
     """Two 4-bit codes a byte along the last dimension, the first in the low half: (..., n) of 0 to 15 -> (..., ceil(n / 2)) uint8.
 
     An odd last code shares its byte with a 0.
@@ -71,8 +71,8 @@ def pack(codes: Tensor) -> Tensor:
     return pairs[..., 0] | pairs[..., 1] << 4
 
 
-def unpack(packed: Tensor, n: int) -> Tensor:
-    """The inverse of `pack`: (..., ceil(n / 2)) uint8 -> (..., n) uint8."""
+def unpack_codes(packed: Tensor, n: int) -> Tensor:
+    """The inverse of `pack_codes`: (..., ceil(n / 2)) uint8 -> (..., n) uint8."""
     import torch
 
     return torch.stack((packed & 15, packed >> 4), dim=-1).flatten(-2)[..., :n]
@@ -139,7 +139,7 @@ class Packed:
 
         scale = self.scales.dequantize() if isinstance(self.scales, Scales) else self.scales
         levels = torch.tensor(levels_of(self.scheme), device=self.packed.device)
-        values = grouped(levels[unpack(self.packed, self.shape[-1]).long()], "block", self.block)
+        values = grouped(levels[unpack_codes(self.packed, self.shape[-1]).long()], "block", self.block)
         return ungrouped(values * scale[:, None], self.shape, "block", self.block)
 
     @property
@@ -184,4 +184,4 @@ def quantize_4bit(x: Tensor, scheme: Scheme4 = "nf4", block: int = 64, double: b
         codes = (unit * 7).round().clamp(-7, 7) + 8
     else:
         codes = torch.bucketize(unit, (levels[1:] + levels[:-1]) / 2, out_int32=True)
-    return Packed(pack(ungrouped(codes, x.shape, "block", block)), scales, tuple(x.shape), scheme, block)
+    return Packed(pack_codes(ungrouped(codes, x.shape, "block", block)), scales, tuple(x.shape), scheme, block)

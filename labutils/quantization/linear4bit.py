@@ -88,7 +88,6 @@ class Linear4bit(nn.Module):
         double: bool = True,
         weight: Tensor | None = None,
     ) -> None:
-        """See the class."""
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.scheme, self.block, self.nested = scheme, block, double  # nn.Module has a method called double

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Format:
+class FloatFormat:
     """A floating-point format: one sign bit, then exponent, then mantissa.
 
     Example: fp16 has 5 exponent bits and 10 mantissa bits; its largest number is 65,504.
@@ -47,7 +47,7 @@ class Format:
         return 2.0**-self.mantissa_bits
 
 
-FP32, FP16, BF16 = Format("fp32", 8, 23), Format("fp16", 5, 10), Format("bf16", 8, 7)
+FP32, FP16, BF16 = FloatFormat("fp32", 8, 23), FloatFormat("fp16", 5, 10), FloatFormat("bf16", 8, 7)
 FORMATS = (FP32, FP16, BF16)
 
 
@@ -55,7 +55,7 @@ FORMATS = (FP32, FP16, BF16)
 class BitPattern:
     """A number in a format: the three fields as whole numbers."""
 
-    format: Format
+    format: FloatFormat
     sign: int
     exponent: int
     mantissa: int
@@ -78,7 +78,7 @@ class BitPattern:
         return sign * math.ldexp(2**f.mantissa_bits + self.mantissa, self.exponent - f.bias - f.mantissa_bits)
 
 
-def to_bits(x: float, f: Format) -> BitPattern:
+def to_bits(x: float, f: FloatFormat) -> BitPattern:
     """The nearest number of a format, halves to even; beyond the range it is infinity.
 
     Source: IEEE 754-2019, sections 3.4 and 4.3.1; bf16 is the upper half of an fp32 number.

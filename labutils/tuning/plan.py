@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from labutils.errors import LabError, NotEnoughMemory
 from labutils.machine import limits
+from labutils.machine.memory_guard import largest_that_fits
 from labutils.memory.ledger import Ledger
 from labutils.memory.setup import TrainingSetup
 from labutils.memory.shape import Shape
@@ -197,8 +198,10 @@ def plan_training(
         for name, other in {method.name: method, "lora": Method("lora"), "qlora": Method("qlora")}.items()
     }
     needed = smallest.pop(method.name)
-    fitting = [f"{name} needs {gib:.2f} GiB and would fit" for name, gib in smallest.items() if gib <= available]
-    advice = fitting[0] if fitting else "shorten the examples, close other kernels, or take a smaller model"
+    if name := largest_that_fits(smallest, available):
+        advice = f"{name} needs {smallest[name]:.2f} GiB and would fit"
+    else:
+        advice = "shorten the examples, close other kernels, or take a smaller model"
     raise NotEnoughMemory(
         f"Training by {method.name} needs {needed:.2f} GiB even in the smallest setting, with examples of up to {length} tokens and "
         f"activations checkpointed, and there are {available:.2f} GiB: {advice}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from labutils.course.loading import load_model
 from labutils.errors import NotEnoughMemory
 from labutils.machine import limits, memory_guard
 from labutils.machine.memory_guard import guard, largest_that_fits, reports
@@ -124,6 +126,44 @@ def test_a_home_that_cannot_be_written_costs_the_trace_and_not_the_cell(home: Pa
         ran.append(True)
     assert ran == [True]
     says(capsys.readouterr().out, "will not say so", home, "LABS_HOME")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+def test_a_disk_that_takes_nothing_costs_the_trace_and_not_the_cell(number, home: Path, monkeypatch, capsys, says) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with guard(CELL, 0.0):
+        ran = True
+    assert ran and left_over(home) == []
+    says(capsys.readouterr().out, "will not say so", os.strerror(number))
+
+
+def test_a_model_loads_though_its_trace_cannot_be_written(ready_home: Path, capsys, says) -> None:
+    (ready_home / "running").write_text("a file where the folder should be")
+    model, _ = load_model()
+    assert model.config.hidden_size == 576
+    says(capsys.readouterr().out, "Should the kernel die", "will not say so", ready_home / "running")
+
+
+def test_a_disk_that_fills_up_inside_the_block_is_not_mentioned(home: Path, monkeypatch, capsys) -> None:
+    """The trace of the block's first line stays, and what comes later is lost without a word."""
+    tried = []
+
+    def refuse(*arguments: object) -> None:
+        tried.append(arguments)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(memory_guard, "SAMPLE_SECONDS", 0.01)
+    with guard(CELL, 0.0):
+        monkeypatch.setattr(os, "replace", refuse)
+        block = bytearray(os.urandom(1)) * 200_000_000
+        time.sleep(0.3)
+        (trace,) = left_over(home)
+        assert json.loads(trace.read_text())["cell"] == CELL
+    assert len(block) == 200_000_000 and 1 <= len(tried) <= 7  # not at every look: 200 MB are at most six steps of 32 MiB
+    assert left_over(home) == [] and capsys.readouterr().out == ""
 
 
 def test_without_a_home_there_is_nothing_to_report(home: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from labutils.errors import LabError
-from labutils.quantization.four_bit import Scales, int4_levels, levels_of, nf4_levels, pack, quantize_4bit, unpack
+from labutils.quantization.four_bit import Scales, int4_levels, levels_of, nf4_levels, pack_codes, quantize_4bit, unpack_codes
 from labutils.quantization.integers import grouped, largest_error, quantize, relative_error, ungrouped
 
 # Dettmers et al. 2023, "QLoRA", appendix E: "Normal Float 4-bit data type".
@@ -125,21 +125,21 @@ def test_the_bytes_count_scales_and_zero_points():
 @pytest.mark.parametrize("n", [1, 2, 3, 64, 101])
 def test_packed_codes_come_back_bit_for_bit(n):
     codes = torch.randint(0, 16, (3, n), generator=torch.Generator().manual_seed(n))
-    packed = pack(codes)
+    packed = pack_codes(codes)
     assert packed.dtype == torch.uint8 and packed.shape == (3, math.ceil(n / 2))
-    assert torch.equal(unpack(packed, n).long(), codes)
+    assert torch.equal(unpack_codes(packed, n).long(), codes)
 
 
 def test_every_byte_can_be_unpacked_and_packed_again():
     every = torch.arange(256, dtype=torch.uint8)
-    assert torch.equal(pack(unpack(every, 512)), every)
-    assert pack(torch.tensor([3, 10])).tolist() == [3 + 16 * 10]
+    assert torch.equal(pack_codes(unpack_codes(every, 512)), every)
+    assert pack_codes(torch.tensor([3, 10])).tolist() == [3 + 16 * 10]
 
 
 def test_codes_that_do_not_fit_four_bits_are_refused(says):
     for codes in ([16], [-1]):
         with pytest.raises(LabError) as error:
-            pack(torch.tensor(codes))
+            pack_codes(torch.tensor(codes))
         says(error.value, "0 to 15", "shift")
 
 

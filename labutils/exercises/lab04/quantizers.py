@@ -9,15 +9,15 @@ from torch import Tensor
 
 from labutils.exercises.registry import Cases, ExerciseFunctions
 from labutils.exercises.tensors import float64
-from labutils.quantization.four_bit import pack
+from labutils.quantization.four_bit import pack_codes
 from labutils.quantization.integers import quantize
-from labutils.quantization.number_formats import BitPattern, Format
+from labutils.quantization.number_formats import BitPattern, FloatFormat
 
 # ------------------------------------------------------------------------- 4.2 the value of a float's bits
 
 
 def float_value(sign: int, exponent: int, mantissa: int, exponent_bits: int, mantissa_bits: int) -> float:
-    return BitPattern(Format("", exponent_bits, mantissa_bits), sign, exponent, mantissa).value
+    return BitPattern(FloatFormat("", exponent_bits, mantissa_bits), sign, exponent, mantissa).value
 
 
 def scaled(sign: int, exponent: float, significand: float) -> float:
@@ -195,5 +195,5 @@ EXERCISES = {
         zero_point_quantize_cases,
         (truncates_the_zero_point, fractional_zero_point, counts_256_steps, range_without_zero, zero_point_with_the_wrong_sign),
     ),
-    "4.6": ExerciseFunctions(pack, pack_cases, (exchanges_the_halves, no_shift, shifts_by_eight, pairs_distant_codes)),
+    "4.6": ExerciseFunctions(pack_codes, pack_cases, (exchanges_the_halves, no_shift, shifts_by_eight, pairs_distant_codes)),
 }
