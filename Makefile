@@ -1,14 +1,17 @@
 # Every target sets up what it needs; where it is there already, it does nothing.
 PYTHON ?= python3
+VENV := $(or $(LABS_VENV),.venv)
 ifeq ($(OS),Windows_NT)
-BIN := .venv/Scripts
+BIN := $(VENV)/Scripts
 else
-BIN := .venv/bin
+BIN := $(VENV)/bin
 endif
 RUN := $(BIN)/python
 NBVAL := $(RUN) tools/validate.py
+# Unit tests on all cores; what measures memory or time runs alone afterwards.
+SIDE_BY_SIDE := $(RUN) -m pytest -q -n auto --dist worksteal
 
-.PHONY: help lab setup dev test quick test-full test-gpu test-browser report build bench lint lock
+.PHONY: help lab setup dev test quick test-full test-gpu test-browser pythons report build bench wheel-test lint lock
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\): *.*## /  make \1 - /p' Makefile
@@ -19,18 +22,21 @@ setup:          ## the environment, the models and the kernel
 dev:            ## setup, and what linting and the browser test need
 	@$(PYTHON) tools/bootstrap.py $(if $(TORCH),--torch $(TORCH)) --dev
 
-lab: setup      ## open the first lab in JupyterLab
-	@$(BIN)/labs open
+lab: setup      ## your notebooks in work/, which git ignores, opened in JupyterLab
+	@$(BIN)/labs start work
 
-quick: setup    ## unit tests alone, for the inner loop
-	$(RUN) -m pytest -q -m "not slow" tests
+quick: setup    ## unit tests that need no model: the inner loop
+	$(SIDE_BY_SIDE) -m "not serial and not slow and not model" tests
+	$(RUN) -m pytest -q -m "serial and not slow and not model" tests
 
-test: setup     ## unit tests, editions in step, every notebook at the smoke profile
-	$(RUN) -m pytest -q tests
-	$(NBVAL) --profile smoke labs labs/solutions
+test: setup     ## unit tests, editions in step, every solution notebook at the smoke profile
+	$(SIDE_BY_SIDE) -m "not serial" tests
+	$(RUN) -m pytest -q -m serial tests
+	$(NBVAL) --profile smoke labs/solutions
 
-test-full: setup ## the solution notebooks at their real sizes, without network, in 4 GiB
+test-full: setup ## the solutions at their real sizes, every learner notebook to its end; no network, 4 GiB
 	$(NBVAL) --profile auto --sandbox labs/solutions
+	$(NBVAL) --profile smoke --sandbox labs
 
 test-gpu: setup ## the solution notebooks on CUDA; fails where there is no CUDA device
 	$(NBVAL) --profile gpu --require-cuda labs/solutions
@@ -38,17 +44,23 @@ test-gpu: setup ## the solution notebooks on CUDA; fails where there is no CUDA 
 test-browser: dev ## JupyterLab in a real browser, from the learner's side
 	$(RUN) -m pytest -q tests/browser
 
+pythons:        ## make quick and labs 00 and 02 with every supported Python that is found; gigabytes in build/pythons/
+	$(PYTHON) tools/pythons.py $(if $(TORCH),--torch $(TORCH))
+
 report: setup   ## run every solution notebook and write build/report/
 	$(RUN) tools/report.py
 
-build: setup    ## labs/source to the learner and solution notebooks, executed
+build: setup    ## labs/source to the learner notebooks, without outputs, and to the solutions, executed
 	$(RUN) tools/build.py
 
 bench: setup    ## start-up, loading and decoding, measured
 	$(RUN) benchmarks/startup.py
 
-lint: dev       ## ruff, mypy, codespell
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/codespell
+lint: dev       ## ruff, mypy, codespell, and the direction of imports
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/codespell && $(BIN)/lint-imports
+
+wheel-test: setup ## the wheel in an empty environment: start, labs 00 and 02, update over an edited notebook
+	$(RUN) tools/wheel_test.py
 
 lock: dev       ## resolve requirements.lock and requirements-dev.lock anew (authors only)
 	$(RUN) tools/lock.py

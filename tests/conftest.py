@@ -15,6 +15,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+os.environ["COLUMNS"] = "200"  # so that no table wraps a path; a console reads it when it is made
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker for each core: each computes with one thread, and so does what it starts
+    os.environ.update({name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")})
 
 from labutils.machine import settings
 
@@ -24,6 +27,14 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 REAL_HOME = settings.home()
 SETTINGS = ("LABS_MODEL", "LABS_DIALOGUES", "LABS_PROFILE", "LABS_STRICT")
+MODEL_FIXTURES = {"default_model", "ready_home"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `model` every test that, by itself or through a fixture, needs the course's own models."""
+    for item in items:
+        if MODEL_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("model")
 
 
 def _link_models(home: Path) -> Path:

@@ -1,10 +1,11 @@
-"""`make build`: labs/source to the learner and solution notebooks, executed.
+"""`make build`: labs/source to the learner notebooks, which hold no outputs, and to the solutions, executed.
 
 A notebook that is in step with its source is left alone. One that a person has worked in is first kept under another name.
 """
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from pathlib import Path
@@ -44,26 +45,35 @@ def keep_aside(path: Path) -> None:
         console.print(f"{path.name} had changes of yours: they are kept in {aside.name}.")
 
 
-def build(source: Path, edition: str) -> bool:
-    """Write and execute one edition; True if it came out without complaint."""
-    path = target(source, edition)
-    notebook = make(source, edition)
+def run(notebook: nbformat.NotebookNode, path: Path) -> str | None:
+    """Execute a notebook in place; what it took, or None, and said why, where a cell raised."""
+    metadata = copy.deepcopy(notebook.metadata)  # running it adds the kernel's own
     with scratch_home() as home:
         try:
-            run = execute(notebook, ROOT / "labs", environment(home, "standard"))
+            done = execute(notebook, ROOT / "labs", environment(home, "standard"))
         except CellExecutionError as error:
             console.print(
                 f"{path.relative_to(ROOT)} was not written: {error.ename}: {error.evalue}", style="red", highlight=False
             )
             console.print(str(error)[-3000:], markup=False, highlight=False)
-            return False
+            return None
     tidy(notebook)
-    notebook.metadata = make(source, edition).metadata  # running it adds the kernel's own
+    notebook.metadata = metadata
+    return f"{done.seconds:.0f} s, {done.peak_rss / 2**30:.2f} GiB"
+
+
+def build(source: Path, edition: str) -> bool:
+    """Write one edition, executed unless it is the learner's; True if it came out without complaint."""
+    path = target(source, edition)
+    notebook = make(source, edition)
+    took = "not executed" if edition == "learner" else run(notebook, path)
+    if took is None:
+        return False
     keep_aside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
     problems = list(complaints(notebook, edition))
-    console.print(f"{path.relative_to(ROOT)}: {run.seconds:.0f} s, {run.peak_rss / 2**30:.2f} GiB")
+    console.print(f"{path.relative_to(ROOT)}: {took}")
     for problem in problems:
         console.print(f"  {problem}", style="red", highlight=False)
     return not problems

@@ -9,12 +9,14 @@ A source is a jupytext percent script. Cell tags say who sees a cell:
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -59,7 +61,8 @@ def digest(notebook: NotebookNode) -> str:
 def make(source: Path, edition: str) -> NotebookNode:
     """One edition of a lab, not yet executed."""
     script = jupytext.read(source, fmt="py:percent")
-    cells, seen = [], {}
+    cells: list[NotebookNode] = []
+    seen: dict[str, int] = {}
     for cell in script.cells:
         if tags(cell) & HIDDEN[edition]:
             continue
@@ -78,6 +81,7 @@ def make(source: Path, edition: str) -> NotebookNode:
     return notebook
 
 
+@functools.cache
 def answers() -> dict[str, dict[str, str]]:
     """The stub and the solution of every exercise, from the sources: what `hint` and `labs reset` show."""
     found: dict[str, dict[str, str]] = {}
@@ -115,15 +119,14 @@ def _checked_ids(cell: NotebookNode) -> list[str]:
 
 
 def complaints(notebook: NotebookNode, edition: str) -> Iterator[str]:
-    """What is wrong with a built notebook, one sentence each; nothing for a good one."""
+    """What is wrong with a built notebook, one sentence each; nothing for a good one.
+
+    The learner's notebook holds no outputs; every other edition was executed once, quietly, from top to bottom.
+    """
     cells = code_cells(notebook)
     if digest(notebook) != notebook.metadata.get("llm_labs", {}).get("inputs"):
-        yield "the outputs are stale: the inputs were changed after the last build"
-    counts = [cell.execution_count for cell in cells]
-    if None in counts:
-        yield f"code cell {counts.index(None) + 1} was never executed"
-    elif counts != list(range(1, len(cells) + 1)):
-        yield "the cells were not executed once each, from top to bottom"
+        yield "the inputs were changed after the last build"
+    yield from _blank_complaints(cells) if edition == "learner" else _execution_complaints(cells)
     for number, cell in enumerate(cells, 1):
         yield from (f"code cell {number}: {problem}" for problem in _cell_complaints(cell))
         if "device" in tags(cell):
@@ -133,6 +136,44 @@ def complaints(notebook: NotebookNode, edition: str) -> Iterator[str]:
     yield from _exercise_complaints(cells, edition)
     if compared_share(notebook) < COMPARED_SHARE:
         yield f"only {compared_share(notebook):.0%} of the code cells are compared; at least {COMPARED_SHARE:.0%} must be"
+
+
+def _blank_complaints(cells: list[NotebookNode]) -> Iterator[str]:
+    for number, cell in enumerate(cells, 1):
+        if cell.outputs or cell.execution_count is not None:
+            yield f"code cell {number} was executed: a learner's notebook holds no outputs"
+
+
+def _execution_complaints(cells: list[NotebookNode]) -> Iterator[str]:
+    counts = [cell.execution_count for cell in cells]
+    if None in counts:
+        yield f"code cell {counts.index(None) + 1} was never executed"
+    elif counts != list(range(1, len(cells) + 1)):
+        yield "the cells were not executed once each, from top to bottom"
+
+
+def differences(learner: NotebookNode, solutions: NotebookNode) -> Iterator[str]:
+    """Where the two editions differ although they should not, one sentence each.
+
+    Outside of the answers both have the same cells in the same order: kind, source, id and metadata. An answer stands at the same
+    place in both, a stub in the learner's notebook and the solution of the same exercise in the other.
+    """
+
+    def kept(notebook: NotebookNode, answer: str) -> list[Any]:
+        cells: list[Any] = []
+        for cell in notebook.cells:
+            if answer in tags(cell):
+                cells.append(("answer", str(cell.metadata.get("exercise"))))
+            else:
+                cells.append((cell.cell_type, cell.source, cell.id, cell.metadata))
+        return cells
+
+    ours, theirs = kept(learner, "exercise"), kept(solutions, "solution")
+    if len(ours) != len(theirs):
+        yield f"{len(ours)} cells in the learner's notebook, {len(theirs)} in the solutions"
+    for number, (our, their) in enumerate(zip(ours, theirs, strict=False), 1):
+        if our != their:
+            yield f"cell {number}: {our[:2]!r} in the learner's notebook, {their[:2]!r} in the solutions"
 
 
 def _cell_complaints(cell: NotebookNode) -> Iterator[str]:

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Optional
 
 import nbformat
 import typer
-from editions import ROOT, answers, code_cells, sources, target, tidy
+from editions import ROOT, answers, sources, target, tidy
 from nbclient.exceptions import CellExecutionError
 from rich.console import Console
-from running import environment, execute, read, scratch_home
+from running import environment, execute, passed_exercises, read, scratch_home
 
 from labutils import __version__
 from labutils.course import doctor, plots
@@ -26,11 +26,15 @@ BLOCK = re.compile(r"(?<=<!-- labs: written by tools/report.py --save -->\n).*?(
 console = Console()
 
 
-def checks(notebook: nbformat.NotebookNode) -> dict[str, int]:
-    """How many checks a run notebook shows as passed, out of all."""
-    shown = [o.data.get("text/plain", "") for c in code_cells(notebook) for o in c.outputs if "data" in o]
-    verdicts = [text for text in shown if re.match(r"\d+\.\d+ .*: (passed|open|not yet),", text)]
-    return {"passed": sum(": passed," in text for text in verdicts), "total": len(verdicts)}
+def checks(lab: str, home: Path) -> dict[str, int]:
+    """How many exercises of a lab, such as "02", the progress file of a home holds as passed, out of all that the lab poses."""
+    posed = exercise_ids(lab)
+    return {"passed": len(posed & passed_exercises(home)), "total": len(posed)}
+
+
+def exercise_ids(lab: str) -> set[str]:
+    """The ids of the exercises that a lab poses."""
+    return {id for id in answers() if id.split(".")[0] == str(int(lab))}
 
 
 def run_lab(source: Path) -> tuple[dict[str, Any], str]:
@@ -38,13 +42,14 @@ def run_lab(source: Path) -> tuple[dict[str, Any], str]:
     notebook = read(target(source, "solutions"))
     with scratch_home() as home:
         run = execute(notebook, ROOT / "labs", environment(home, settings.profile()))
+        passed = checks(source.name[:2], home)
         results = json.loads((home / "results" / f"{source.name[:2]}.json").read_text(encoding="utf-8"))
     tidy(notebook)
     entry = {
         "seconds": round(run.seconds, 1),
         "peak_rss_gib": round(limits.gib(run.peak_rss), 2),
         "cells": len(run.cell_seconds),
-        "checks": checks(notebook),
+        "checks": passed,
         "results": results,
     }
     return entry, page(notebook)
@@ -86,7 +91,7 @@ def labs_table() -> str:
     for source in sources():
         title = re.search(r"^# # (.*)$", source.read_text(encoding="utf-8"), re.MULTILINE)
         budget = measured["labs"][source.stem]
-        count = len([id for id in answers() if id.split(".")[0] == str(int(source.name[:2]))])
+        count = len(exercise_ids(source.name[:2]))
         name = title[1] if title else source.stem
         lines.append(
             f"| [{name}](labs/{source.stem}.ipynb) | {count} | {budget['seconds'] / 60:.1f} | {budget['peak_rss_gib']:.1f} GiB |"

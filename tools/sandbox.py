@@ -1,4 +1,5 @@
-"""Run a command without a network and within a memory limit, where the machine allows it; say so where it does not.
+"""Run a command without a network and within a memory limit. Where the machine does not allow a wall it is said, and in CI
+(the environment variable CI is true) the command is not run.
 
 Usage: python tools/sandbox.py --memory-gib 4 -- COMMAND ...
 """
@@ -59,6 +60,17 @@ def limit_memory(n_bytes: int) -> Path | None:
     return group
 
 
+def missing(sentence: str) -> None:
+    """Say that a wall is missing; in CI, where nobody would read it, stop.
+
+    Raises:
+        SystemExit: the environment variable CI is set to anything but 0 or false.
+    """
+    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        sys.exit(f"sandbox: {sentence} In CI that is a failure.")
+    print(f"sandbox: {sentence}", flush=True)
+
+
 def remove(group: Path) -> None:
     """Leave a cgroup and delete it."""
     (group.parent / "cgroup.procs").write_text(str(os.getpid()))
@@ -75,7 +87,7 @@ def main() -> int:
     if INSIDE not in os.environ:
         prefix = network_prefix()
         if not prefix:
-            print("sandbox: this machine allows no network namespace; the network stays ON for this run.", flush=True)
+            missing("this machine allows no network namespace; the network stays ON for this run.")
         os.environ[INSIDE] = "net" if prefix else "open"
         return subprocess.call([*prefix, sys.executable, *sys.argv])
     if os.environ[INSIDE] == "net":
@@ -87,7 +99,7 @@ def main() -> int:
     if group:
         print(f"sandbox: memory is limited to {options.memory_gib:g} GiB.", flush=True)
     else:
-        print("sandbox: this machine allows no memory cgroup; memory is NOT limited for this run.", flush=True)
+        missing("this machine allows no memory cgroup; memory is NOT limited for this run.")
     try:
         return subprocess.call(command)
     finally:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from server import TOKEN, Lab, address_of
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-TOKEN = "browser-test"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,16 +33,8 @@ def chromium() -> str:
     pytest.fail("no Chromium on this machine: install the package chromium")
 
 
-@dataclass
-class Lab:
-    """A running JupyterLab: its address and the scratch home behind it."""
-
-    address: str
-    home: Path
-
-
 @pytest.fixture(scope="session")
-def jupyterlab(tmp_path_factory) -> Iterator[Lab]:
+def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     from running import environment, scratch_home
 
     course = tmp_path_factory.mktemp("course")
@@ -54,43 +42,32 @@ def jupyterlab(tmp_path_factory) -> Iterator[Lab]:
     for notebook in sorted((ROOT / "labs").glob("[0-9][0-9]_*.ipynb")):
         if ".mine-" not in notebook.name:
             shutil.copy(notebook, course / "labs")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    beside = tmp_path_factory.mktemp("jupyter")
     with scratch_home() as home:
         variables = {
             **environment(home, "smoke", strict=False),
             "JUPYTER_TOKEN": TOKEN,
-            "JUPYTER_CONFIG_DIR": str(course / "config"),
+            "JUPYTER_CONFIG_DIR": str(beside / "config"),
+            "JUPYTER_RUNTIME_DIR": str(beside / "runtime"),
         }
-        command = [
-            sys.executable,
-            "-m",
-            "jupyterlab",
-            "--no-browser",
-            "--allow-root",
-            f"--ServerApp.port={port}",
-            f"--ServerApp.root_dir={course}",
-        ]
-        log = (course / "server.log").open("w")
-        server = subprocess.Popen(command, env=variables, cwd=course, stdout=log, stderr=log)
-        address = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
+        command += ["--ServerApp.port=0", f"--ServerApp.root_dir={course}"]
+        with (beside / "server.log").open("w") as log:
+            server = subprocess.Popen(command, env=variables, cwd=course, stdout=log, stderr=log)
+        lab = Lab("", home, server, beside / "server.log")
         try:
             for _ in range(240):
-                if server.poll() is not None:
+                lab.require_alive()
+                if address := address_of(server, beside / "runtime"):
+                    lab.address = address
                     break
-                try:
-                    urllib.request.urlopen(f"{address}/api/status?token={TOKEN}", timeout=2)
-                    break
-                except OSError:
-                    time.sleep(0.5)
+                time.sleep(0.5)
             else:
-                pytest.fail("JupyterLab did not come up: " + (course / "server.log").read_text()[-800:])
-            yield Lab(address, home)
+                pytest.fail(f"JupyterLab did not come up. {lab.log_end()}")
+            yield lab
         finally:
             server.terminate()
             server.wait(30)
-            log.close()
 
 
 @pytest.fixture(scope="session")
@@ -102,11 +79,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser) -> Iterator[Page]:
+def page(browser: Browser, jupyterlab: Lab) -> Iterator[Page]:
+    """A window; a test whose server ended under it fails with the server's log."""
+    jupyterlab.require_alive()
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.set_default_timeout(240_000)
     yield page
     page.close()
+    jupyterlab.require_alive()
 
 
 @pytest.fixture(scope="session")

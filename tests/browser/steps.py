@@ -28,9 +28,13 @@ def wait_until_idle(page: Page) -> None:
 
 
 def run_all(page: Page) -> None:
+    """Run all cells of a notebook that was not run yet, to the last one."""
+    prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
+    expect(prompts.first).to_have_text(re.compile(r"^\[ ?\]:?$"))
     command(page, "Run", r"^Run All Cells$")
-    page.wait_for_timeout(1500)
+    expect(prompts.first).to_have_text(re.compile(r"^\[1\]:?$"))
     wait_until_idle(page)
+    expect(prompts.last).to_have_text(re.compile(r"^\[\d+\]:?$"))
 
 
 def run_code(page: Page, code: str) -> None:

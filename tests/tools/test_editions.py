@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import json
+import os
 import sys
 
 import build
 import editions
 import nbformat
 import pytest
+import validate
 
 SOURCES = editions.sources()
 BOTH = ("learner", "solutions")
 PAIRS = [(source, edition) for source in SOURCES for edition in BOTH]
 NAMES = [f"{source.stem}-{edition}" for source, edition in PAIRS]
+every_lab = pytest.mark.parametrize("source", SOURCES, ids=[source.stem for source in SOURCES])
 
 
 @pytest.mark.parametrize("source, edition", PAIRS, ids=NAMES)
@@ -29,7 +33,7 @@ def test_the_hints_are_in_step_with_the_sources():
     assert all(set(answer) == {"stub", "solution"} for answer in editions.answers().values())
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=[source.stem for source in SOURCES])
+@every_lab
 def test_cells_are_short_text_is_plentiful_and_most_outputs_are_compared(source):
     notebook = nbformat.read(editions.target(source, "solutions"), as_version=4)
     style = editions.style(notebook)
@@ -38,13 +42,14 @@ def test_cells_are_short_text_is_plentiful_and_most_outputs_are_compared(source)
     assert editions.compared_share(notebook) >= 0.5
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=[source.stem for source in SOURCES])
-def test_an_untouched_learner_notebook_ran_to_its_end_with_every_exercise_open(source):
-    notebook = nbformat.read(editions.target(source, "learner"), as_version=4)
-    shown = [o.data.get("text/plain", "") for c in editions.code_cells(notebook) for o in c.outputs if "data" in o]
-    posed = [c.metadata["exercise"] for c in editions.code_cells(notebook) if "exercise" in c.metadata]
-    open_ones = [text for text in shown if "not answered yet" in text]
-    assert len(open_ones) == len(posed) > 0
+@every_lab
+def test_the_learner_edition_is_the_solutions_with_stubs_for_answers(source):
+    learner, solutions = (nbformat.read(editions.target(source, edition), as_version=4) for edition in BOTH)
+    assert list(editions.differences(learner, solutions)) == []
+    stubs = {cell.metadata["exercise"]: cell.source for cell in learner.cells if "exercise" in editions.tags(cell)}
+    answers = {cell.metadata["exercise"]: cell.source for cell in solutions.cells if "solution" in editions.tags(cell)}
+    assert stubs.keys() == answers.keys() and stubs
+    assert [id for id in stubs if stubs[id] == answers[id]] == []
 
 
 # --- broken notebooks: each breaks one rule of a good one -----------------------------------------------------------
@@ -54,51 +59,75 @@ LAB = SOURCES[0]
 
 @pytest.fixture
 def good() -> nbformat.NotebookNode:
+    """The learner's notebook of a lab."""
     return nbformat.read(editions.target(LAB, "learner"), as_version=4)
 
 
-def seal(notebook):
+@pytest.fixture
+def solved() -> nbformat.NotebookNode:
+    """The solutions of the same lab, executed."""
+    return nbformat.read(editions.target(LAB, "solutions"), as_version=4)
+
+
+def rebuilt(notebook):
+    """The notebook as if it had been built with the inputs that it has now."""
     notebook.metadata["llm_labs"]["inputs"] = editions.digest(notebook)
     return notebook
 
 
 def problems(notebook) -> str:
-    return "; ".join(editions.complaints(notebook, "learner"))
+    return "; ".join(editions.complaints(notebook, notebook.metadata["llm_labs"]["edition"]))
 
 
 def first_code(notebook, test=lambda cell: True):
     return next(cell for cell in editions.code_cells(notebook) if test(cell))
 
 
-def test_the_good_notebook_is_good(good):
-    assert problems(good) == ""
+def test_the_good_notebooks_are_good(good, solved):
+    assert problems(good) == problems(solved) == ""
 
 
-def test_an_unexecuted_cell(good):
-    editions.code_cells(good)[2].execution_count = None
-    assert "code cell 3 was never executed" in problems(good)
+def test_outputs_in_a_learners_notebook(good):
+    editions.code_cells(good)[1].outputs = [nbformat.v4.new_output("stream", name="stdout", text="42")]
+    assert "code cell 2 was executed" in problems(good)
 
 
-def test_cells_run_out_of_order(good):
-    cells = editions.code_cells(good)
+def test_an_execution_count_in_a_learners_notebook(good):
+    editions.code_cells(good)[2].execution_count = 3
+    assert "code cell 3 was executed" in problems(good)
+
+
+def test_solutions_without_a_run(solved):
+    for cell in editions.code_cells(solved):
+        cell.outputs, cell.execution_count = [], None
+    assert "code cell 1 was never executed" in problems(solved)
+
+
+def test_an_unexecuted_cell(solved):
+    editions.code_cells(solved)[2].execution_count = None
+    assert "code cell 3 was never executed" in problems(solved)
+
+
+def test_cells_run_out_of_order(solved):
+    cells = editions.code_cells(solved)
     cells[0].execution_count, cells[1].execution_count = 2, 1
-    assert "from top to bottom" in problems(good)
+    assert "from top to bottom" in problems(solved)
 
 
-def test_a_stored_error(good):
-    first_code(good).outputs.append(nbformat.v4.new_output("error", ename="ValueError", evalue="x", traceback=[]))
-    assert "stored error, ValueError" in problems(good)
+def test_a_stored_error(solved):
+    first_code(solved).outputs.append(nbformat.v4.new_output("error", ename="ValueError", evalue="x", traceback=[]))
+    assert "stored error, ValueError" in problems(solved)
 
 
-def test_output_on_stderr(good):
-    first_code(good).outputs.append(nbformat.v4.new_output("stream", name="stderr", text="warning"))
-    assert "stderr" in problems(good)
+def test_output_on_stderr(solved):
+    first_code(solved).outputs.append(nbformat.v4.new_output("stream", name="stderr", text="warning"))
+    assert "stderr" in problems(solved)
 
 
 def test_a_solution_leaking_by_its_text(good):
     id, answer = "0.1", editions.answers()["0.1"]
     first_code(good).source += "\n" + answer["solution"]
-    assert f"the solution of exercise {id} leaks" in problems(seal(good))
+    assert f"the solution of exercise {id} leaks" in problems(rebuilt(good))
 
 
 def test_a_solution_leaking_by_its_cell(good):
@@ -110,53 +139,91 @@ def test_a_solution_leaking_by_its_cell(good):
 def test_an_exercise_without_a_check(good):
     cell = first_code(good, lambda c: "exercise" in c.metadata)
     cell.source = cell.source.replace('check("0.1"', 'print("0.1"')
-    assert "exercise 0.1 has no check" in problems(seal(good))
+    assert "exercise 0.1 has no check" in problems(rebuilt(good))
 
 
 def test_a_check_without_an_exercise(good):
     first_code(good).source += '\ncheck("0.9", print)'
-    assert "check 0.9 has no exercise" in problems(seal(good))
+    assert "check 0.9 has no exercise" in problems(rebuilt(good))
 
 
-def test_stale_output(good):
-    first_code(good).source += "\n# changed after the run"
-    assert "stale" in problems(good)
+def test_inputs_changed_after_the_build(good, solved):
+    for notebook in (good, solved):
+        first_code(notebook).source += "\n# changed after the run"
+        assert "the inputs were changed" in problems(notebook)
 
 
-def test_an_image_without_alt_text(good):
-    cell = first_code(good, lambda c: any("image/png" in o.get("data", {}) for o in c.outputs))
+def test_an_image_without_alt_text(solved):
+    cell = first_code(solved, lambda c: any("image/png" in o.get("data", {}) for o in c.outputs))
     for output in cell.outputs:
         output.metadata = {}
-    assert "image without alt text" in problems(good)
+    assert "image without alt text" in problems(solved)
 
 
-def test_an_html_image_without_alt_text(good):
-    first_code(good).outputs.append(nbformat.v4.new_output("display_data", data={"text/html": "<img src='x'>"}))
-    assert "image without alt text" in problems(good)
+def test_an_html_image_without_alt_text(solved):
+    first_code(solved).outputs.append(nbformat.v4.new_output("display_data", data={"text/html": "<img src='x'>"}))
+    assert "image without alt text" in problems(solved)
 
 
-def test_a_widget_view_that_nobody_can_open(good):
-    first_code(good).outputs.append(nbformat.v4.new_output("display_data", data={editions.WIDGET: {"model_id": "x"}}))
-    assert "widget view" in problems(good)
-    editions.tidy(good)
-    assert "widget view" not in problems(good)
+def test_a_widget_view_that_nobody_can_open(solved):
+    first_code(solved).outputs.append(nbformat.v4.new_output("display_data", data={editions.WIDGET: {"model_id": "x"}}))
+    assert "widget view" in problems(solved)
+    editions.tidy(solved)
+    assert "widget view" not in problems(solved)
 
 
 def test_a_trailing_semicolon(good):
     first_code(good).source += ";"
-    assert "semicolon" in problems(seal(good))
+    assert "semicolon" in problems(rebuilt(good))
 
 
 def test_a_device_cell_that_nothing_checks(good):
     for cell in editions.code_cells(good):
         cell.source = cell.source.replace("assert ", "print ").replace("check(", "print(")
-    assert "no check asserts the property" in problems(seal(good))
+    assert "no check asserts the property" in problems(rebuilt(good))
 
 
 def test_too_few_compared_cells(good):
     for cell in editions.code_cells(good):
         cell.metadata["tags"] = [*cell.metadata.get("tags", []), editions.IGNORE]
     assert "only 0% of the code cells are compared" in problems(good)
+
+
+# --- two editions that differ where they should not -----------------------------------------------------------------
+
+
+def differing(good, solved) -> str:
+    return "; ".join(editions.differences(good, solved))
+
+
+def test_the_editions_agree(good, solved):
+    assert differing(good, solved) == ""
+
+
+def test_a_cell_that_only_one_edition_has(good, solved):
+    good.cells.insert(3, nbformat.v4.new_markdown_cell("only here"))
+    assert "cell 4: ('markdown', 'only here')" in differing(good, solved)
+
+
+def test_a_source_that_differs(good, solved):
+    first_code(solved, lambda c: "exercise" not in c.metadata).source += "\nprint(42)"
+    assert "print(42)" in differing(good, solved)
+
+
+def test_cells_in_another_order(good, solved):
+    good.cells[1], good.cells[2] = good.cells[2], good.cells[1]
+    assert "cell 2" in differing(good, solved) and "cell 3" in differing(good, solved)
+
+
+def test_a_tag_that_differs(good, solved):
+    cell = first_code(good, lambda c: editions.IGNORE in editions.tags(c))
+    cell.metadata["tags"] = []
+    assert "in the learner's notebook" in differing(good, solved)
+
+
+def test_an_answer_in_another_exercises_place(good, solved):
+    first_code(solved, lambda c: "solution" in editions.tags(c)).metadata["exercise"] = "9.9"
+    assert "('answer', '9.9') in the solutions" in differing(good, solved)
 
 
 # --- building -------------------------------------------------------------------------------------------------------
@@ -168,6 +235,13 @@ def test_learners_get_stubs_and_solutions_get_answers():
     assert not any(editions.tags(c) & {"exercise", "instructor"} for c in solutions.cells)
     assert [c.id for c in learner.cells] == [c.id for c in editions.make(LAB, "learner").cells]
     assert len({c.id for c in learner.cells}) == len(learner.cells)
+
+
+def test_the_learner_edition_is_written_without_a_kernel(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "run", lambda *_: pytest.fail("a learner's notebook was executed"))
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setitem(editions.FOLDERS, "learner", tmp_path / "labs")
+    assert build.build(LAB, "learner") and build.fresh(LAB, "learner")
 
 
 def test_a_persons_work_is_kept_aside_before_a_build(tmp_path, good):
@@ -194,6 +268,49 @@ def test_the_readme_shows_the_labs_with_their_measured_budgets():
     readme = report.README.read_text(encoding="utf-8")
     assert readme == report.with_labs(readme)
     assert all(source.stem in readme for source in SOURCES)
+
+
+def test_the_report_counts_what_the_progress_file_holds_as_passed(tmp_path):
+    import report
+
+    posed = sorted(report.exercise_ids("02"))
+    assert report.checks("02", tmp_path) == {"passed": 0, "total": len(posed)}
+    entries = {posed[0]: True, posed[1]: False, posed[2]: True, "2.a": True, "3.1": True}
+    progress = {"version": 1, "exercises": {id: {"passed": passed, "tries": 1, "hints": 0} for id, passed in entries.items()}}
+    (tmp_path / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
+    assert report.checks("02", tmp_path) == {"passed": 2, "total": len(posed)}
+
+
+# --- notebooks side by side -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cores", "available", "peaks", "expected"),
+    [
+        (2, 24.0, [1.0, 3.1], 2),
+        (2, 24.0, [1.0], 1),  # no more than there are notebooks
+        (8, 16.0, [1.0, 3.2, 1.0, 1.0, 1.0], 4),  # four times 3.2 and what stands beside each fit into 16
+        (2, 4.0, [3.1, 3.1], 1),
+        (4, 0.5, [3.1, 3.1], 1),  # one runs in any case
+    ],
+)
+def test_as_many_notebooks_at_a_time_as_cores_and_memory_allow(cores, available, peaks, expected):
+    assert validate.at_a_time(cores, available, peaks) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system binds no process to cores")
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_every_worker_has_cores_and_none_lies_idle(workers, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2, 4, 6})
+    shares = validate.shares(workers)
+    assert len(shares) == workers and all(shares)
+    assert sorted(core for share in shares for core in share) == [0, 2, 4, 6]
+
+
+def test_the_longest_notebook_comes_first_and_a_persons_copy_not_at_all(tmp_path):
+    for name in ("00_start_here", "05_full_and_lora_fine_tuning", "03_in_context_learning", "05_full.mine-20260101-000000"):
+        (tmp_path / f"{name}.ipynb").touch()
+    assert [path.name[:2] for path in validate.notebooks([tmp_path])] == ["05", "03", "00"]
 
 
 def test_the_tools_import_without_running_anything():
