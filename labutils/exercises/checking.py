@@ -84,7 +84,7 @@ def judge(exercise: Exercise, function: Any) -> Verdict:
     if missed:
         mistake = _mistake_with(results, functions.mistakes, cases, exercise.atol)
         return Verdict("wrong", f"{missed} {exercise.mistakes[mistake.__name__]}" if mistake else missed)
-    return Verdict("passed", f"right on all {len(cases)} cases.")
+    return Verdict("passed", "right on all cases.")
 
 
 def _complaint_about_signature(function: Any, reference: Function, case: Case) -> str:

@@ -142,7 +142,7 @@ def _call(item: Prediction) -> str:
 
 
 def _unit(item: Prediction) -> str:
-    return f" (in {item.unit})" if item.unit else ""
+    return f" ({item.unit})" if item.unit else ""
 
 
 def _question_html(item: Prediction) -> str:
