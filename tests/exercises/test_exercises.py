@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import html
 import importlib
 import json
+import random
 import runpy
 import subprocess
 import sys
@@ -24,14 +26,28 @@ from labutils.exercises.values import values_equal
 
 IDS = [exercise.id for exercise in exercises()]
 # One file a lab: what the cells above its exercises have defined, and wrong answers as a person would type them.
-FILES = {path.stem[3:]: runpy.run_path(str(path)) for path in sorted(Path(__file__).parent.glob("wrong_answers/lab*.py"))}
+FOLDER = Path(__file__).parent
+FILES = {path.stem[3:]: runpy.run_path(str(path)) for path in sorted(FOLDER.glob("wrong_answers/lab*.py"))}
+RIGHT_FILES = {path.stem[3:]: runpy.run_path(str(path)) for path in sorted(FOLDER.glob("right_answers/lab*.py"))}
 TYPED = [case for file in FILES.values() for case in file["TYPED"]]
+SIZES = range(24)
+
+
+def answers_of(texts: dict[str, str]) -> list[tuple[str, str]]:
+    """(exercise, code) of each answer in texts that hold several, each a `def f`, and any helpers inside it."""
+    return [(id, f"def f({code}".rstrip()) for id, text in texts.items() for code in text.split("\ndef f(")[1:]]
+
+
+REFUSED = [answer for file in FILES.values() for answer in answers_of(file.get("REFUSED", {}))]
+ACCEPTED = [answer for file in RIGHT_FILES.values() for answer in answers_of(file["ACCEPTED"])]
+WITH_RANDOM_CASES = [exercise.id for exercise in exercises() if exercise.functions().random_case]
 
 
 def space_of(id: str) -> dict:
     """The names in a learner's notebook when all exercises of this one's lab are solved."""
     lab = id.split(".")[0]
-    space: dict = {"torch": torch, **FILES.get(lab.zfill(2), {}).get("SPACE", {})}
+    spaces = [files.get(lab.zfill(2), {}).get("SPACE", {}) for files in (FILES, RIGHT_FILES)]
+    space: dict = {"torch": torch, **spaces[0], **spaces[1]}
     for other in IDS:
         if other.split(".")[0] == lab:
             exec(stub_and_solution(other)["solution"], space)
@@ -82,6 +98,62 @@ def test_typed_wrong_answers_get_a_telling_message(id, code, word):
     assert verdict.status == "wrong" and word in verdict.message, verdict.message
 
 
+def defined(id: str, code: str):
+    """The function f of an answer, typed into a notebook whose other exercises are solved."""
+    space = space_of(id)
+    exec(code, space)
+    return space["f"]
+
+
+def random_cases(id: str, draws: int = 1) -> list[tuple]:
+    """Random cases of an exercise, from small to large, so many of each size."""
+    draw = find_exercise(id).functions().random_case
+    return [draw(random.Random(f"{id} {size} {n}"), size) for size in SIZES for n in range(draws)]
+
+
+def complaint_about(id: str, function) -> str:
+    """What the judge says of an answer, and else the first random case on which it differs from the reference; "" if none."""
+    exercise = find_exercise(id)
+    verdict = judge(exercise, function)
+    if verdict.status != "passed":
+        return verdict.message
+    for case in random_cases(id):
+        want = exercise.functions().reference(*copy.deepcopy(case))
+        try:
+            got = function(*copy.deepcopy(case))
+        except Exception as error:
+            return f"{case}: {error!r}"
+        if not values_equal(got, want, exercise.atol):
+            return f"{case}: expected {want}, got {got}"
+    return ""
+
+
+@pytest.mark.parametrize("id, code", REFUSED)
+def test_a_plausible_wrong_answer_is_refused(id, code):
+    assert complaint_about(id, defined(id, code)), code
+
+
+@pytest.mark.parametrize("id, code", ACCEPTED)
+def test_an_unusual_right_answer_is_accepted(id, code):
+    assert not complaint_about(id, defined(id, code))
+
+
+@pytest.mark.parametrize("id", WITH_RANDOM_CASES)
+def test_reference_and_solution_agree_on_every_case(id):
+    exercise, solution = find_exercise(id), run(id, "solution")
+    for case in [*exercise.functions().cases(), *random_cases(id, draws=8)]:
+        want, got = exercise.functions().reference(*copy.deepcopy(case)), solution(*copy.deepcopy(case))
+        assert values_equal(got, want, exercise.atol), case
+        assert type(got) is type(want) and getattr(got, "dtype", None) == getattr(want, "dtype", None), case
+
+
+@pytest.mark.parametrize("id", WITH_RANDOM_CASES)
+def test_random_cases_are_repeatable_and_differ_from_one_another(id):
+    once, again = ([list(case) for case in random_cases(id)] for _ in range(2))
+    assert values_equal(once, again, 0.0)
+    assert len({repr(case) for case in once}) >= len(SIZES) - 4  # the smallest may be alike
+
+
 @pytest.mark.parametrize("exercise", exercises(), ids=IDS)
 def test_hints_do_not_repeat_one_another(exercise):
     assert exercise.hints[0] != exercise.hints[1] and all(len(hint) > 20 for hint in exercise.hints)
@@ -128,7 +200,9 @@ EXERCISE_KEYS = {"id", "title", "nudge", "partial", "mistakes"}
 @pytest.mark.parametrize("lab", LABS)
 def test_a_text_file_holds_the_known_keys_and_no_others(lab):
     tables = tomllib.loads(Path(registry.FOLDER, f"lab{lab}.toml").read_text(encoding="utf-8"))
-    assert set(tables) == {"exercise", "quiz"}
+    assert set(tables) - {"prediction"} == {"exercise", "quiz"}
+    for prediction in tables.get("prediction", ()):
+        assert set(prediction) - {"unit", "options", "tolerance"} == {"id", "kind", "question"}, prediction["id"]
     for exercise in tables["exercise"]:
         assert set(exercise) - {"tolerance"} == EXERCISE_KEYS, exercise["id"]
     for quiz in tables["quiz"]:

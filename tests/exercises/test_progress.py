@@ -214,7 +214,8 @@ def test_the_file_holds_states_and_counts_and_nothing_else(course, monkeypatch: 
     hints.hint("9.1")
     written = progress_path().read_text()
     assert "telling" not in written
-    assert json.loads(written) == {"version": 1, "exercises": {"9.1": {"passed": False, "tries": 1, "hints": 1}}}
+    counts = {"9.1": {"passed": False, "tries": 1, "hints": 1}}
+    assert json.loads(written) == {"version": 1, "exercises": counts, "predictions": {}}
 
 
 def test_the_table_shows_one_lab(course, capsys) -> None:
