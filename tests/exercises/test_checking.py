@@ -86,7 +86,7 @@ def wrong(item: Exercise, function, *words: str) -> str:
 def test_a_right_answer_passes_however_it_is_written(item: Exercise, answer) -> None:
     verdict = judge(item, answer)
     assert verdict.status == "passed", verdict
-    assert str(len(item.functions().cases())) in verdict.message
+    assert verdict.message == "right on all cases."
 
 
 def raises_not_implemented(x):
