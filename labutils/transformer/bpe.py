@@ -121,6 +121,23 @@ def train_bpe(texts: str | Iterable[str], merges: int) -> list[Merge]:
     return learned
 
 
+def library_merges(texts: Iterable[str], merges: int) -> list[Merge]:
+    """What the `tokenizers` library learns from the same texts with the same rules, as `train_bpe` returns it."""
+    import json
+
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    library = Tokenizer(models.BPE())
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=256 + merges, initial_alphabet=alphabet, show_progress=False)
+    library.train_from_iterator(texts, trainer)
+    learned = json.loads(library.to_str())["model"]["merges"]
+    # The library writes each byte as a printable character; ids 0 to 255 are the bytes in the order of BYTES.
+    byte = {library.id_to_token(i): value for i, value in enumerate(BYTES)}
+    return [(b"".join(byte[c] for c in left), b"".join(byte[c] for c in right)) for left, right in learned]
+
+
 class BPETokenizer:
     """A tokenizer made of merges.
 

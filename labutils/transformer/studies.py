@@ -101,7 +101,14 @@ def scale_study(dims: Sequence[int], keys: int = 32, queries: int = 500, seed: i
 
 
 def gradient_norms(
-    depth: int, residual: bool, norm: bool = False, dim: int = 64, heads: int = 4, length: int = 16, seed: int = 0
+    depth: int,
+    residual: bool,
+    norm: bool = False,
+    dim: int = 64,
+    heads: int = 4,
+    length: int = 16,
+    seed: int = 0,
+    weight_scale: float = 1.0,
 ) -> list[float]:
     """How much gradient arrives at each depth of a stack of random blocks: its norm at the input of block 0, ..., depth - 1.
 
@@ -117,6 +124,8 @@ def gradient_norms(
         heads: H.
         length: T.
         seed: of weights, input and loss: all settings get the same.
+        weight_scale: multiplies the weights at the start. PyTorch's default has a standard deviation of 1/√(3·fan_in), so √3
+            makes it 1/√fan_in, which keeps the variance of a sum of independent inputs.
 
     Computed in float64, since a float32 would run out of small numbers.
 
@@ -130,6 +139,9 @@ def gradient_norms(
         x = torch.randn(1, length, dim, dtype=torch.float64)
         direction = torch.randn(1, length, dim, dtype=torch.float64)
         blocks = [[nn.Linear(a, b).double() for a, b in _block_shapes(dim)] for _ in range(depth)]
+    with torch.no_grad():
+        for part in (part for block in blocks for part in block):
+            part.weight.mul_(weight_scale)
     inputs: list[Tensor] = []
     for query, key, value, out, up, down in blocks:
         x = x.requires_grad_() if not inputs else x

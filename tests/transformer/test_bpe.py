@@ -32,6 +32,10 @@ def library(texts, merges):
     return tokenizer, [tuple(b"".join(BYTE[c] for c in part) for part in pair) for pair in found]
 
 
+def test_the_librarys_merges_come_as_bytes():
+    assert bpe.library_merges(MIXED, 200) == library(MIXED, 200)[1] == bpe.train_bpe(MIXED, 200)
+
+
 def settled() -> list[str]:
     """Characters that have kept their category since Unicode 3.2, so that every library agrees on what is a letter."""
     old = unicodedata.ucd_3_2_0
