@@ -181,12 +181,14 @@ def progress(
     export: Annotated[Optional[Path], typer.Option(help="Write the progress to a file, to carry to another machine.")] = None,
     merge: Annotated[Optional[Path], typer.Option("--import", help="Add the progress that such a file holds.")] = None,
 ) -> None:
-    """Show which exercises are passed; carry progress between machines."""
+    """Show which exercises are passed and how the predictions fared; carry progress between machines."""
     from labutils.exercises import progress_file
-    from labutils.exercises.registry import exercises
+    from labutils.exercises.predictions import fate
+    from labutils.exercises.registry import exercises, predictions
 
-    if merge:
-        progress_file.import_progress(merge)
+    if merge and (unknown := progress_file.import_progress(merge)):
+        some = ", ".join(id[:20] for id in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+        say(f"{len(unknown)} entries of {merge} are not of this course and were left out: {some}.")
     if export:
         if export.is_dir():
             raise LabError(f"{export} is a folder: give the name of a file, such as {export / 'progress.json'}.")
@@ -198,16 +200,31 @@ def progress(
         entry = state.get(exercise.id)
         view.add_row(exercise.id, exercise.title, "passed" if entry.passed else "open", str(entry.tries), str(entry.hints))
     console.print(view)
+    guesses = Table("Prediction", "Question", "Your guess", "State", title="Predictions", title_justify="left")
+    for prediction in predictions():
+        if prediction.id in state.predictions:
+            guess, outcome = fate(prediction, state.predictions[prediction.id])
+            guesses.add_row(prediction.id, Text(prediction.question), Text(guess), outcome)
+    if guesses.row_count:
+        console.print(guesses)
+    if sentence := progress_file.not_kept():
+        say(sentence)
 
 
 @app.command()
-def reset(exercise: Annotated[str, typer.Argument(help="An exercise's id, such as 2.3.")]) -> None:
-    """Forget the progress of a single exercise and print its empty stub."""
+def reset(
+    exercise: Annotated[str, typer.Argument(help="An exercise's id, such as 2.3; or a prediction's, such as 2.p1.")],
+) -> None:
+    """Forget the progress of a single exercise and print its empty stub; or forget a guess, or an answer to a quiz."""
     from labutils.exercises.progress_file import reset_exercise
-    from labutils.exercises.registry import find_exercise, stub_and_solution
+    from labutils.exercises.registry import exercises, find_exercise, known_ids, stub_and_solution
 
-    find_exercise(exercise)
+    if exercise not in known_ids():
+        find_exercise(exercise)  # raises, and lists those there are
     reset_exercise(exercise)
+    if exercise not in {item.id for item in exercises()}:
+        console.print(f"{exercise} is open again.")
+        return
     console.print(f"Exercise {exercise} is open again. Its stub, to paste into the cell:\n")
     console.print(stub_and_solution(exercise)["stub"], markup=False, highlight=False)
 

@@ -22,7 +22,7 @@ POWER = 0.8  # the chance that a test set of the size that compare() names would
 UNREACHABLE = 10**9
 
 
-class Difference(NamedTuple):
+class MeanDifference(NamedTuple):
     """A mean difference, the interval around it, and the two-sided p-value of no difference."""
 
     mean: float
@@ -67,7 +67,7 @@ def _differences(a: Scores, b: Scores) -> Array:
     return first - second
 
 
-def paired_bootstrap(a: Scores, b: Scores, resamples: int = 10_000, level: float = 0.95, seed: int = 0) -> Difference:
+def paired_bootstrap(a: Scores, b: Scores, resamples: int = 10_000, level: float = 0.95, seed: int = 0) -> MeanDifference:
     """The mean difference a - b on the same examples, its percentile bootstrap interval, and a two-sided p-value.
 
     The examples are drawn, and with each its two scores, so what makes an example hard for both systems cancels out.
@@ -95,7 +95,7 @@ def paired_bootstrap(a: Scores, b: Scores, resamples: int = 10_000, level: float
     means = resampled_means(differences, resamples, seed)
     slack = TINY * float(abs(differences).max())
     as_far = int((abs(means - mean) >= abs(mean) - slack).sum())
-    return Difference(mean, *percentile_ends(means, level), (1 + as_far) / (1 + resamples))
+    return MeanDifference(mean, *percentile_ends(means, level), (1 + as_far) / (1 + resamples))
 
 
 def approximate_randomization(a: Scores, b: Scores, rounds: int = 10_000, seed: int = 0) -> float:

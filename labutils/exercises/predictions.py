@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import html
 import math
+import numbers
+import re
 from collections.abc import Callable
 from typing import Any
 
 from labutils.errors import LabError
-from labutils.exercises.progress_file import Guess, load_progress, record_guess, record_outcome
+from labutils.exercises.progress_file import (
+    Guess,
+    PredictionProgress,
+    load_progress,
+    not_kept,
+    record_guess,
+    record_outcome,
+    say_if_not_kept,
+)
 from labutils.exercises.registry import Prediction, find_prediction
 
 LONGEST_WORDS = 300  # characters of a guess in words that are kept
@@ -36,10 +46,16 @@ def predict(id: str, guess: Any = None) -> None:
     from labutils.course.plots import show_widget
 
     item = find_prediction(id)
-    if guess is None:
-        show_widget(_widget(item), _question_html(item), _question_text(item))
+    if guess is not None:
+        print(_take(item, guess))
+        say_if_not_kept()
         return
-    print(_take(item, guess))
+    try:
+        widget = _widget(item)
+    except ImportError:  # without ipywidgets a call takes the guess
+        print(_question_text(item))
+        return
+    show_widget(widget, _question_html(item), _question_text(item))
 
 
 def outcome(id: str, measured: Any) -> None:
@@ -56,85 +72,126 @@ def outcome(id: str, measured: Any) -> None:
     item = find_prediction(id)
     result = _checked(item, measured)
     entry = load_progress().predictions.get(item.id)
-    if entry is None:
-        print(f"Measured: {_shown(item, result)}.")
+    if entry is None or not _fits(item, entry.guess):
+        print(f"Measured: {guess_text(item, result)}.")
         return
     close = _is_close(item, entry.guess, result)
-    try:
-        record_outcome(item.id, close)
-    except LabError as error:
-        print(f"Your guess is not kept: {error}")
-    word = {True: "right" if item.kind != "number" else "close", False: "not quite", None: ""}[close]
-    line = f"You said {_shown(item, entry.guess)}; measured: {_shown(item, result)}{_distance(item, entry.guess, result)}"
-    print(f"{line}: {word}." if word else f"{line}.")
+    record_outcome(item.id, close)
+    line = f"You said {guess_text(item, entry.guess)}; measured: {guess_text(item, result)}{_distance(entry.guess, result)}"
+    print(f"{line}: {_word(item, close)}." if close is not None else f"{line}.")
+    say_if_not_kept()
+
+
+def fate(item: Prediction, entry: PredictionProgress | None) -> tuple[str, str]:
+    """The guess of a learner and how it fared, each in a few words."""
+    if entry is None or not _fits(item, entry.guess):
+        return "", "open"
+    if not entry.revealed:
+        return guess_text(item, entry.guess), "not measured yet"
+    return guess_text(item, entry.guess), "measured" if entry.close is None else _word(item, entry.close)
+
+
+def _word(item: Prediction, close: bool) -> str:
+    if not close:
+        return "not quite"
+    return "close" if item.kind == "number" else "right"
 
 
 def _take(item: Prediction, guess: Any) -> str:
     """Note a guess and say what was noted."""
     checked = _checked(item, guess)
-    try:
-        kept = record_guess(item.id, checked)
-    except LabError as error:
-        return f"Your guess is not kept: {error}"
-    if kept.revealed and kept.guess != checked:
-        return f"You have seen the result, so your guess stays: {_shown(item, kept.guess)}. `labs reset {item.id}` forgets it."
-    return f"Noted: {_shown(item, kept.guess)}. Now measure it."
+    if isinstance(checked, float) and not math.isfinite(checked):
+        raise _misfit(item)
+    kept = record_guess(item.id, checked)
+    if kept.revealed and kept.guess != checked and _fits(item, kept.guess):
+        return (
+            f"You have seen the result, so your guess stays: {guess_text(item, kept.guess)}. `labs reset {item.id}` forgets it."
+        )
+    return f"Noted: {guess_text(item, kept.guess)}. Now measure it."
+
+
+def _misfit(item: Prediction) -> LabError:
+    return LabError(f'Prediction {item.id} is answered {HOW[item.kind]}: predict("{item.id}", {PLACEHOLDERS[item.kind]}).')
 
 
 def _checked(item: Prediction, value: Any) -> Guess:
-    """The value in the form in which it is kept."""
-    problem = LabError(f'Prediction {item.id} is answered {HOW[item.kind]}: predict("{item.id}", {PLACEHOLDERS[item.kind]}).')
+    """The value in the form in which it is kept: a float, the numbers of options from 1, or a text.
+
+    Raises:
+        LabError: it does not fit the question.
+    """
     if item.kind == "words":
         if not isinstance(value, str) or not value.strip():
-            raise problem
+            raise _misfit(item)
         return " ".join(value.split())[:LONGEST_WORDS]
     if item.kind == "number":
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise problem
-        return float(value)
+        return _number(item, value)
     if item.kind == "choice":
-        return [_option(item, value, problem)]
-    values = list(value) if isinstance(value, (list, tuple)) else []
-    order = [_option(item, one, problem) for one in values]
+        return [_option(item, value)]
+    order = [_option(item, one) for one in value] if isinstance(value, (list, tuple)) else []
     if sorted(order) != list(range(1, len(item.options) + 1)):
-        raise problem
+        raise _misfit(item)
     return order
 
 
-def _option(item: Prediction, value: Any, problem: LabError) -> int:
+def _number(item: Prediction, value: Any) -> float:
+    """A number as such, as a scalar of NumPy or PyTorch, or as a person types it: "1,000", "60 %", "0,5"."""
+    if isinstance(value, str):
+        value = value.strip().removesuffix(item.unit).removesuffix("%").strip()
+        if re.fullmatch(r"[-+]?\d{1,3}([,_ ]\d{3})+(\.\d+)?", value):
+            value = re.sub("[,_ ]", "", value)
+        else:
+            value = re.sub(r"^([-+]?\d*),(\d+)$", r"\1.\2", value)
+    elif isinstance(value, bool) or not (isinstance(value, numbers.Real) or getattr(value, "ndim", None) == 0):
+        raise _misfit(item)
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise _misfit(item) from None
+
+
+def _option(item: Prediction, value: Any) -> int:
     """The number of an option, from 1, given as such or as its text."""
-    if value in item.options:
+    if isinstance(value, str) and value in item.options:
         return item.options.index(value) + 1
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= len(item.options):
-        return value
-    raise problem
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and 1 <= int(value) <= len(item.options):
+        return int(value)
+    raise _misfit(item)
 
 
-def _shown(item: Prediction, value: Guess) -> str:
+def _fits(item: Prediction, guess: Guess) -> bool:
+    """Whether a kept guess still fits the question, which a newer edition of the course may have changed."""
+    try:
+        values = guess[0] if item.kind == "choice" and isinstance(guess, list) and len(guess) == 1 else guess
+        return _checked(item, values) == guess
+    except LabError:
+        return False
+
+
+def guess_text(item: Prediction, value: Guess) -> str:
+    """A guess or a measured value as a person reads it."""
     if isinstance(value, list):
         return ", ".join(item.options[number - 1] for number in value)
     if isinstance(value, str):
         return f"“{value}”"
-    number = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    number = f"{value:,.0f}" if 100 <= abs(value) < 1e15 else f"{value:.3g}"
     return f"{number} {item.unit}".rstrip()
 
 
 def _is_close(item: Prediction, guess: Guess, result: Guess) -> bool | None:
-    if item.kind == "words":
-        return None
+    """Whether a guess was right or close; None for words, which nobody grades, and where the measured number is none."""
     if isinstance(guess, float) and isinstance(result, float):
-        return abs(guess - result) <= item.tolerance * abs(result)
-    return guess == result
+        return abs(guess - result) <= item.tolerance * abs(result) if math.isfinite(result) else None
+    return None if item.kind == "words" else guess == result
 
 
-def _distance(item: Prediction, guess: Guess, result: Guess) -> str:
+def _distance(guess: Guess, result: Guess) -> str:
     """How far off a number is, as a factor, where both have a sign in common and the factor says something."""
-    if not (isinstance(guess, float) and isinstance(result, float)) or guess * result <= 0:
+    if not (isinstance(guess, float) and isinstance(result, float)) or not math.isfinite(result) or guess * result <= 0:
         return ""
-    factor = guess / result
-    if 0.5 < factor < 2:
+    if 0.5 < guess / result < 2:
         return ""
-    return f" ({factor:.2g} times that)" if factor > 1 else f" (1/{1 / factor:.2g} of that)"
+    return f" ({guess / result:.2g} times that)" if abs(guess) > abs(result) else f" (1/{result / guess:.2g} of that)"
 
 
 def _call(item: Prediction) -> str:
@@ -166,17 +223,16 @@ def _field(item: Prediction) -> tuple[Any, Callable[[], Any]]:
     """The field that takes the guess, and a function that reads it."""
     import ipywidgets
 
-    wide = {"width": "max-content"}
-    if item.kind == "number":
-        field: Any = ipywidgets.FloatText(value=None, layout={"width": "12em"})
-        return field, lambda: field.value
     if item.kind == "choice":
-        field = ipywidgets.RadioButtons(options=[(o, n) for n, o in enumerate(item.options, 1)], index=None, layout=wide)
+        options = [(option, number) for number, option in enumerate(item.options, 1)]
+        field: Any = ipywidgets.RadioButtons(options=options, index=None, layout={"width": "max-content"})
         return field, lambda: field.value
-    hint = "your order, such as 3, 1, 2" if item.kind == "ranking" else "your own words"
-    field = ipywidgets.Text(placeholder=hint, continuous_update=False, layout={"width": "30em"})
+    # A field for numbers alone would start at 0, and 0 would be noted for a guess that nobody made.
+    hints = {"number": "your number", "ranking": "your order, such as 3, 1, 2", "words": "your own words"}
+    width = "12em" if item.kind == "number" else "30em"
+    field = ipywidgets.Text(placeholder=hints[item.kind], layout={"width": width})
     if item.kind == "ranking":
-        return field, lambda: [int(part) for part in field.value.replace(",", " ").split() if part.isdigit()]
+        return field, lambda: [int(digits) for digits in re.findall("[0-9]+", field.value)]
     return field, lambda: field.value
 
 
@@ -191,13 +247,14 @@ def _widget(item: Prediction) -> Any:
     field, read = _field(item)
     unit = ipywidgets.HTML(html.escape(item.unit))
     button = ipywidgets.Button(description="Note my guess")
-    said = ipywidgets.HTML()
+    guess, _ = fate(item, load_progress().predictions.get(item.id))
+    said = ipywidgets.HTML(f"Your guess so far: {html.escape(guess)}." if guess else "")
 
     def note(_: Any) -> None:
         try:
-            message = _take(item, read())
-        except LabError as error:
-            message = str(error)
+            message = f"{_take(item, read())} {not_kept()}".rstrip()
+        except LabError:
+            message = f"Fill in the field first, {HOW[item.kind]}."
         said.value = f'<div role="status">{html.escape(message)}</div>'
 
     button.on_click(note)

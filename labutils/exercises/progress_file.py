@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, TypeVar
 
-from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field
 
 from labutils.errors import LabError
 from labutils.machine import settings
 from labutils.machine.files import write_atomically
+
+LARGEST_BYTES = 1_000_000  # of a progress file; the whole course needs a hundredth
+LOCK_SECONDS = 10.0
+
+Result = TypeVar("Result")
 
 
 class ExerciseProgress(BaseModel):
@@ -44,7 +50,7 @@ class Progress(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: int = 1
+    version: Literal[1] = 1
     exercises: dict[str, ExerciseProgress] = {}
     predictions: dict[str, PredictionProgress] = {}
 
@@ -53,26 +59,57 @@ class Progress(BaseModel):
         return self.exercises.get(id, ExerciseProgress())
 
 
+# By progress file: the progress of this kernel that could not be written there, and why.
+_unkept: dict[Path, tuple[Progress, str]] = {}
+
+
 def progress_path() -> Path:
     """Where progress is kept: LABS_HOME/progress.json."""
     return settings.home() / "progress.json"
 
 
 def _read(file: Path) -> Progress:
+    """The progress in a file.
+
+    Raises:
+        OSError: there is none, or it cannot be read.
+        ValueError: it holds something else.
+    """
+    if file.stat().st_size > LARGEST_BYTES:
+        raise ValueError(f"{file} is too large for a progress file")
     text = file.read_text(encoding="utf-8-sig")  # editors on Windows put a byte-order mark before the text
     return Progress.model_validate_json(text)
 
 
-def load_progress() -> Progress:
-    """The progress on this machine. A damaged file is set aside under a new name, said so, and a fresh one begun."""
+def _load(file: Path) -> Progress:
+    """The progress in the file of this machine. One that cannot be used is set aside under a new name, said so, and a fresh one begun.
+
+    Raises:
+        LabError: the file cannot be read, or not be set aside.
+    """
     try:
-        return _read(progress_path())
-    except FileNotFoundError:
-        return Progress()
-    except (ValidationError, UnicodeDecodeError):
-        aside = progress_path().with_name(f"progress.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.json")
-        os.replace(progress_path(), aside)
-        print(f"The progress file was damaged: it is kept as {aside}, and a fresh one begins.")
+        try:
+            return _read(file)
+        except FileNotFoundError:
+            return Progress()
+        except ValueError:
+            aside = file.with_name(f"progress.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.json")
+            os.replace(file, aside)
+            print(f"The progress file was damaged or of another version: it is kept as {aside}, and a fresh one begins.")
+            return Progress()
+    except OSError as error:
+        raise LabError(f"{file}: {error.strerror}") from error
+
+
+def load_progress() -> Progress:
+    """The progress on this machine; where its file cannot be used, what was done since this kernel started."""
+    file = progress_path()
+    if file in _unkept:
+        return _unkept[file][0].model_copy(deep=True)
+    try:
+        return _load(file)
+    except LabError as error:
+        _unkept[file] = Progress(), str(error)
         return Progress()
 
 
@@ -80,92 +117,180 @@ def _write(file: Path, state: Progress) -> None:
     write_atomically(file, state.model_dump_json(indent=1) + "\n")
 
 
-def _lock() -> FileLock:
-    try:
-        progress_path().parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LabError(
-            f"{progress_path().parent} cannot be used ({error.strerror}): set LABS_HOME to a folder of yours."
-        ) from error
-    return FileLock(progress_path().with_suffix(".lock"))
-
-
 @contextmanager
-def _changed_progress() -> Iterator[Progress]:
-    """The progress on this machine, written back when the block ends, while no other process changes it."""
-    with _lock():
-        state = load_progress()
-        yield state
-        _write(progress_path(), state)
+def _locked(file: Path) -> Iterator[None]:
+    """Hold the lock of the progress file. Where the disk has no locks, or another user owns this one, go on without: a write is atomic.
+
+    Raises:
+        LabError: the folder cannot be made, or another program does not let go of the lock.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"{file.parent}: {error.strerror}") from error
+    lock = FileLock(file.with_suffix(".lock"), timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LabError(f"{lock.lock_file}: another program holds it") from None
+    except (OSError, NotImplementedError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _change(alter: Callable[[Progress], Result]) -> Result:
+    """Change the progress while no other process does, and hand back what `alter` returns.
+
+    Where the file cannot be read, locked or written, the change lasts as long as this kernel: `say_if_not_kept` says so.
+    """
+    file = progress_path()
+    done: list[tuple[Progress, Result]] = []
+    try:
+        with _locked(file):
+            state = _load(file)
+            if file in _unkept:
+                _add(state, _unkept[file][0])
+            done.append((state, alter(state)))
+            _write(file, state)
+        _unkept.pop(file, None)
+    except LabError as error:
+        if not done:
+            state = load_progress()
+            done.append((state, alter(state)))
+        cause = error.__cause__
+        _unkept[file] = done[0][0], f"{file}: {cause.strerror}" if isinstance(cause, OSError) else str(error)
+    return done[0][1]
+
+
+def _add(state: Progress, other: Progress) -> None:
+    """Add other progress to a state: what was passed in either is passed, and a guess whose result was shown stays."""
+    for id, theirs in other.exercises.items():
+        ours = state.get(id)
+        state.exercises[id] = ExerciseProgress(
+            passed=ours.passed or theirs.passed, tries=max(ours.tries, theirs.tries), hints=max(ours.hints, theirs.hints)
+        )
+    for id, guess in other.predictions.items():
+        if id not in state.predictions or (guess.revealed and not state.predictions[id].revealed):
+            state.predictions[id] = guess
+
+
+def not_kept() -> str:
+    """A sentence when the progress of this kernel could not be written, and what to do; "" if it could."""
+    if (file := progress_path()) not in _unkept:
+        return ""
+    return f"Progress is not kept ({_unkept[file][1]}): set LABS_HOME to a folder of yours."
+
+
+def say_if_not_kept() -> None:
+    """Print that sentence, if there is one."""
+    if sentence := not_kept():
+        print(sentence)
 
 
 def record_attempt(id: str, *, passed: bool) -> ExerciseProgress:
     """Count an attempt at an exercise or quiz. A pass is never undone by a later failure."""
-    with _changed_progress() as state:
+
+    def count(state: Progress) -> ExerciseProgress:
         before = state.get(id)
-        after = before.model_copy(update={"tries": before.tries + 1, "passed": before.passed or passed})
-        state.exercises[id] = after
-    return after
+        state.exercises[id] = before.model_copy(update={"tries": before.tries + 1, "passed": before.passed or passed})
+        return state.exercises[id]
+
+    return _change(count)
 
 
 def record_hints(id: str, taken: int) -> ExerciseProgress:
     """Note how many hints of an exercise were taken so far; the number never falls."""
-    with _changed_progress() as state:
+
+    def note(state: Progress) -> ExerciseProgress:
         before = state.get(id)
-        after = before.model_copy(update={"hints": max(before.hints, taken)})
-        state.exercises[id] = after
-    return after
+        state.exercises[id] = before.model_copy(update={"hints": max(before.hints, taken)})
+        return state.exercises[id]
+
+    return _change(note)
 
 
 def record_guess(id: str, guess: Guess) -> PredictionProgress:
     """Note a guess. Once its result was shown it stays as it is: what comes back is the guess that counts."""
-    with _changed_progress() as state:
+
+    def note(state: Progress) -> PredictionProgress:
         before = state.predictions.get(id)
-        after = before if before and before.revealed else PredictionProgress(guess=guess)
-        state.predictions[id] = after
-    return after
+        if not (before and before.revealed):
+            state.predictions[id] = PredictionProgress(guess=guess)
+        return state.predictions[id]
+
+    return _change(note)
 
 
 def record_outcome(id: str, close: bool | None) -> None:
     """Note that the result of a prediction was shown, and whether the guess was close. Without a guess nothing is noted."""
-    with _changed_progress() as state:
+
+    def note(state: Progress) -> None:
         if before := state.predictions.get(id):
             state.predictions[id] = before.model_copy(update={"revealed": True, "close": close})
 
+    _change(note)
+
 
 def reset_exercise(id: str) -> None:
-    """Make an exercise open again, with no tries and no hints."""
-    with _changed_progress() as state:
+    """Make an exercise open again, with no tries and no hints, or a prediction, with no guess.
+
+    Raises:
+        LabError: the progress file cannot be written.
+    """
+
+    def forget(state: Progress) -> None:
         state.exercises.pop(id, None)
         state.predictions.pop(id, None)
 
+    _change(forget)
+    if sentence := not_kept():
+        raise LabError(sentence)
+
 
 def export_progress(file: Path) -> None:
-    """Write the progress to a file to carry to another machine."""
-    _write(file.absolute(), load_progress())
-
-
-def import_progress(file: Path) -> None:
-    """Add the progress of another machine: what was passed on either is passed.
+    """Write the progress to a file to carry to another machine.
 
     Raises:
-        LabError: the file is missing or is not a progress file; nothing changes then.
+        LabError: the progress here cannot be read, or the file not be written.
     """
+    state = load_progress()
+    if sentence := not_kept():
+        raise LabError(sentence)
+    _write(file.absolute(), state)
+
+
+def import_progress(file: Path) -> list[str]:
+    """Add the progress of another machine: what was passed on either is passed.
+
+    Returns:
+        the ids in the file that this course does not have; they are left out.
+
+    Raises:
+        LabError: the file is missing or is not a progress file, or the progress here cannot be written; nothing changes then.
+    """
+    from labutils.exercises.registry import known_ids
+
     try:
         other = _read(file)
     except FileNotFoundError:
         raise LabError(f"There is no file {file}: give one that `labs progress --export FILE` wrote.") from None
-    except (ValidationError, UnicodeDecodeError, OSError):
-        raise LabError(f"{file} is not a progress file: give one that `labs progress --export FILE` wrote.") from None
-    with _changed_progress() as state:
-        for id, theirs in other.exercises.items():
-            ours = state.get(id)
-            state.exercises[id] = ExerciseProgress(
-                passed=ours.passed or theirs.passed, tries=max(ours.tries, theirs.tries), hints=max(ours.hints, theirs.hints)
-            )
-        for id, guess in other.predictions.items():
-            if id not in state.predictions or (guess.revealed and not state.predictions[id].revealed):
-                state.predictions[id] = guess
+    except (ValueError, OSError):
+        raise LabError(
+            f"{file} is not a progress file of this version: give one that `labs progress --export FILE` wrote."
+        ) from None
+    known = known_ids()
+
+    unknown = sorted(id for id in (*other.exercises, *other.predictions) if id not in known)
+    other.exercises = {id: entry for id, entry in other.exercises.items() if id in known}
+    other.predictions = {id: entry for id, entry in other.predictions.items() if id in known}
+    _change(lambda state: _add(state, other))
+    if sentence := not_kept():
+        raise LabError(sentence)
+    return unknown
 
 
 def progress(lab: str) -> None:
@@ -181,6 +306,7 @@ def progress(lab: str) -> None:
     show_table(
         ("Exercise", "Title", "State"), rows, caption=f"Lab {lab}: {done} of {len(rows)} passed. {_guesses(state, lab)}".rstrip()
     )
+    say_if_not_kept()
 
 
 def _guesses(state: Progress, lab: str) -> str:

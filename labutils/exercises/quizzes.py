@@ -6,7 +6,7 @@ import html
 from typing import Any
 
 from labutils.errors import LabError
-from labutils.exercises.progress_file import record_attempt
+from labutils.exercises.progress_file import not_kept, record_attempt, say_if_not_kept
 from labutils.exercises.registry import Quiz, find_quiz
 from labutils.exercises.verdicts import Verdict, show_verdict
 
@@ -24,9 +24,10 @@ def quiz(id: str, choice: int | None = None) -> None:
     if choice is None:
         show_widget(quiz_widget(item), quiz_html(item), quiz_text(item))
         return
-    if not 1 <= choice <= len(item.options):
-        raise LabError(f"Quiz {item.id} has no option {choice}: choose 1 to {len(item.options)}.")
+    if choice not in range(1, len(item.options) + 1):
+        raise LabError(f"Quiz {item.id} has no option {choice!r}: choose 1 to {len(item.options)}.")
     show_verdict(item.id, "Quiz", _record(item, choice - 1))
+    say_if_not_kept()
 
 
 def grade(item: Quiz, choice: int) -> Verdict:
@@ -73,7 +74,8 @@ def quiz_widget(item: Quiz) -> Any:
     def choose(change: dict[str, Any]) -> None:
         verdict = _record(item, change["new"])
         word = "Right." if verdict.status == "passed" else "Not quite."
-        feedback.value = f'<div role="status"><b>{word}</b> {html.escape(verdict.message)}</div>'
+        said = f"{verdict.message} {not_kept()}".rstrip()
+        feedback.value = f'<div role="status"><b>{word}</b> {html.escape(said)}</div>'
 
     buttons.observe(choose, names="value")
     return ipywidgets.VBox([question, buttons, feedback])

@@ -156,6 +156,11 @@ def predictions() -> list[Prediction]:
     return [item for item in _catalogue().values() if isinstance(item, Prediction)]
 
 
+def known_ids() -> frozenset[str]:
+    """The ids of all exercises, quizzes and predictions."""
+    return frozenset(_catalogue())
+
+
 def _lookup(id: str, kind: type, known: list[str]) -> Any:
     item = _catalogue().get(str(id))
     if not isinstance(item, kind):

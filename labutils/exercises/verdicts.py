@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from labutils.exercises.captured import Captured, printable
 
 # Status -> colour of the card's edge, word in its heading.
 STATUS_STYLES = {"passed": ("#009E73", "passed"), "open": ("#E69F00", "open"), "wrong": ("#D55E00", "not yet")}
@@ -12,23 +14,31 @@ STATUS_STYLES = {"passed": ("#009E73", "passed"), "open": ("#E69F00", "open"), "
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of an answer."""
+    """What came of an answer, with what the answer printed and the call in which it did."""
 
     status: Literal["passed", "open", "wrong"]
     message: str
+    printed: Captured = field(default_factory=Captured)
+    call: str = ""
 
 
 def show_verdict(id: str, title: str, verdict: Verdict, nudge: str = "") -> None:
-    """Show a verdict, and after a wrong answer the nudge, as a card in a notebook and as a line elsewhere."""
+    """Show a verdict, and after a wrong answer the nudge, as a card in a notebook and as a line elsewhere.
+
+    What the answer printed comes before it, so that the verdict stands last.
+    """
     from IPython import get_ipython
     from IPython.display import display
 
     colour, word = STATUS_STYLES[verdict.status]
     nudge = f" {nudge}" if nudge and verdict.status == "wrong" else ""
-    plain = f"{id} {title}: {word}, {verdict.message}{nudge}"
+    message = printable(verdict.message)
+    if verdict.printed:
+        verdict.printed.show(f"Your function printed{verdict.call and f' for {verdict.call}'}:")
+    plain = f"{id} {title}: {word}, {message}{nudge}"
     card = (
         f'<div role="status" style="border-left: 5px solid {colour}; padding: 4px 12px; margin: 4px 0;">'
-        f"<b>{html.escape(id)} {html.escape(title)}: {word}.</b> {html.escape(verdict.message[0].upper() + verdict.message[1:] + nudge)}</div>"
+        f"<b>{html.escape(id)} {html.escape(title)}: {word}.</b> {html.escape(message[:1].upper() + message[1:] + nudge)}</div>"
     )
     if get_ipython() is None:
         print(plain)

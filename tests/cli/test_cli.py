@@ -13,17 +13,18 @@ from labutils import __version__
 from labutils.course import assets, doctor, fetching, kernel, results
 from labutils.course.doctor import Finding
 from labutils.exercises import progress_file, registry
-from labutils.exercises.registry import Exercise
+from labutils.exercises.registry import Exercise, Prediction
 from labutils.machine import limits, settings
 
 
 @pytest.fixture
 def course(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A course of two exercises."""
-    items = {
+    """A course of two exercises and a prediction."""
+    items: dict[str, Exercise | Prediction] = {
         id: Exercise(id=id, title=title, hints=("a", "b"), functions=lambda: pytest.fail("no answer is checked"))
         for id, title in (("9.1", "First things"), ("9.2", "Second things"))
     }
+    items["9.p1"] = Prediction(id="9.p1", kind="number", question="How [many]?", unit="GB")
     monkeypatch.setattr(registry, "_catalogue", lambda: items)
     monkeypatch.setattr(
         registry, "stub_and_solution", lambda id: {"stub": "def first(x):\n    return ...  # [three dots]", "solution": ""}
@@ -151,6 +152,22 @@ def test_progress_moves_between_machines(labs, course, tmp_path: Path, monkeypat
     assert state_of(done.out) == {"9.1": "9.1 First things passed 1 0", "9.2": "9.2 Second things open 0 0"}
 
 
+def test_progress_shows_how_guesses_fared(labs, course) -> None:
+    assert "Predictions" not in labs("progress").out
+    progress_file.record_guess("9.p1", 3.0)
+    assert "9.p1 How [many]? 3 GB not measured yet" in " ".join(labs("progress").out.replace("│", " ").split())
+    progress_file.record_outcome("9.p1", close=True)
+    assert "9.p1 How [many]? 3 GB close" in " ".join(labs("progress").out.replace("│", " ").split())
+
+
+def test_importing_says_what_was_left_out(labs, course, tmp_path: Path) -> None:
+    carried = tmp_path / "carried.json"
+    carried.write_text('{"exercises": {"9.1": {"passed": true}, "77.1": {"passed": true}}}')
+    done = labs("progress", "--import", carried)
+    assert done.status == 0 and "left out: 77.1." in done.out
+    assert list(progress_file.load_progress().exercises) == ["9.1"]
+
+
 def test_importing_rubbish_is_one_sentence_and_changes_nothing(refused, course, tmp_path: Path) -> None:
     progress_file.record_attempt("9.1", passed=True)
     rubbish = tmp_path / "rubbish.json"
@@ -165,6 +182,13 @@ def test_reset_opens_one_exercise_and_prints_its_stub_as_it_is(labs, course) -> 
     done = labs("reset", "9.1")
     assert done.status == 0 and "def first(x):\n    return ...  # [three dots]\n" in done.out
     assert list(progress_file.load_progress().exercises) == ["9.2"]
+
+
+def test_reset_forgets_a_guess(labs, course) -> None:
+    progress_file.record_guess("9.p1", 3.0)
+    done = labs("reset", "9.p1")
+    assert done.status == 0 and "9.p1 is open again" in done.out and "def " not in done.out
+    assert progress_file.load_progress().predictions == {}
 
 
 def test_resetting_an_unknown_exercise_is_one_sentence(refused, course) -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from labutils.exercises import checking, registry
 from labutils.exercises import quizzes as quizzes_module
-from labutils.exercises import registry
 from labutils.exercises.checking import judge
 from labutils.exercises.progress_file import load_progress
 from labutils.exercises.registry import LABS, exercises, find_exercise, quizzes, stub_and_solution
@@ -111,31 +111,16 @@ def random_cases(id: str, draws: int = 1) -> list[tuple]:
     return [draw(random.Random(f"{id} {size} {n}"), size) for size in SIZES for n in range(draws)]
 
 
-def complaint_about(id: str, function) -> str:
-    """What the judge says of an answer, and else the first random case on which it differs from the reference; "" if none."""
-    exercise = find_exercise(id)
-    verdict = judge(exercise, function)
-    if verdict.status != "passed":
-        return verdict.message
-    for case in random_cases(id):
-        want = exercise.functions().reference(*copy.deepcopy(case))
-        try:
-            got = function(*copy.deepcopy(case))
-        except Exception as error:
-            return f"{case}: {error!r}"
-        if not values_equal(got, want, exercise.atol):
-            return f"{case}: expected {want}, got {got}"
-    return ""
-
-
 @pytest.mark.parametrize("id, code", REFUSED)
-def test_a_plausible_wrong_answer_is_refused(id, code):
-    assert complaint_about(id, defined(id, code)), code
+def test_a_plausible_wrong_answer_is_refused(id, code, monkeypatch):
+    monkeypatch.setattr(checking, "LIMIT_SECONDS", 1.0, raising=False)  # one of them never ends
+    assert judge(find_exercise(id), defined(id, code)).status == "wrong"
 
 
 @pytest.mark.parametrize("id, code", ACCEPTED)
 def test_an_unusual_right_answer_is_accepted(id, code):
-    assert not complaint_about(id, defined(id, code))
+    verdict = judge(find_exercise(id), defined(id, code))
+    assert verdict.status == "passed", verdict.message
 
 
 @pytest.mark.parametrize("id", WITH_RANDOM_CASES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -10,9 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from labutils.errors import LabError
-from labutils.exercises import registry
+from labutils.exercises import progress_file, registry
 from labutils.exercises.progress_file import (
     ExerciseProgress,
     export_progress,
@@ -24,7 +26,7 @@ from labutils.exercises.progress_file import (
     record_hints,
     reset_exercise,
 )
-from labutils.exercises.registry import Exercise, ExerciseFunctions, Quiz
+from labutils.exercises.registry import Exercise, ExerciseFunctions, Prediction, Quiz
 
 
 @pytest.fixture
@@ -42,8 +44,10 @@ def full_disk(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_home_that_is_a_file_is_one_sentence(home: Path, says) -> None:
     home.write_text("not a folder")
+    assert record_attempt("2.1", passed=True) == ExerciseProgress(passed=True, tries=1)
+    says(progress_file.not_kept(), "LABS_HOME", progress_path())
     with pytest.raises(LabError) as caught:
-        record_attempt("2.1", passed=True)
+        reset_exercise("2.1")
     says(caught.value, "LABS_HOME")
     assert home.read_text() == "not a folder"
 
@@ -75,8 +79,16 @@ def test_resetting_opens_one_exercise_and_no_other() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b'{"version": 1, "exer', b"\xff\xfe\x00", b"[]", b'{"version": 1, "exercises": {"2.1": {"tries": -1}}}'],
-    ids=["empty", "half", "binary", "list", "impossible"],
+    [
+        b"",
+        b'{"version": 1, "exer',
+        b"\xff\xfe\x00",
+        b"[]",
+        b'{"version": 1, "exercises": {"2.1": {"tries": -1}}}',
+        b'{"version": 2}',
+        b'{"version": 1}' + b" " * 10**6,
+    ],
+    ids=["empty", "half", "binary", "list", "impossible", "another version", "a megabyte"],
 )
 def test_a_damaged_file_is_kept_aside_and_named(home: Path, content: bytes, capsys, says) -> None:
     home.mkdir()
@@ -92,9 +104,88 @@ def test_a_damaged_file_is_kept_aside_and_named(home: Path, content: bytes, caps
 def test_a_failed_write_leaves_the_earlier_progress(full_disk) -> None:
     record_attempt("2.1", passed=True)
     full_disk()
-    with pytest.raises(LabError):
-        record_attempt("2.2", passed=True)
-    assert load_progress().exercises == {"2.1": ExerciseProgress(passed=True, tries=1)}
+    record_attempt("2.2", passed=True)
+    assert json.loads(progress_path().read_text())["exercises"] == {"2.1": {"passed": True, "tries": 1, "hints": 0}}
+    assert "No space left" in progress_file.not_kept()
+
+
+def test_what_could_not_be_written_lasts_as_long_as_the_kernel_and_is_written_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    record_attempt("2.1", passed=True)
+    with monkeypatch.context() as broken:
+        broken.setattr(progress_file, "write_atomically", refuses_to_write)
+        assert record_attempt("2.2", passed=False).tries == 1
+        assert record_attempt("2.2", passed=False).tries == 2
+        assert load_progress().get("2.2").tries == 2
+    record_hints("2.3", 1)
+    assert progress_file.not_kept() == ""
+    written = json.loads(progress_path().read_text())["exercises"]
+    assert {id: entry["tries"] for id, entry in written.items()} == {"2.1": 1, "2.2": 2, "2.3": 0}
+
+
+def refuses_to_write(path: Path, text: str) -> None:
+    try:
+        raise OSError(30, "Read-only file system", str(path))
+    except OSError as error:
+        raise LabError(f"{path} could not be written") from error
+
+
+@pytest.fixture
+def refused(request, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A home in which nothing can be kept, each for another reason."""
+    if request.param == "read-only":
+        monkeypatch.setattr(progress_file, "write_atomically", refuses_to_write)
+    elif request.param == "no folder":
+        home.write_text("not a folder")
+    elif request.param == "unreadable":
+        monkeypatch.setattr(Path, "read_text", denied)
+        home.mkdir()
+        progress_path().touch()
+    elif request.param == "held":
+        monkeypatch.setattr(progress_file, "LOCK_SECONDS", 0.1)
+        home.mkdir()
+        lock = FileLock(progress_path().with_suffix(".lock"))
+        lock.acquire()
+        request.addfinalizer(lock.release)
+    return request.param
+
+
+def denied(path: Path, **more):
+    raise PermissionError(13, "Permission denied", str(path))
+
+
+@pytest.mark.parametrize("refused", ["read-only", "no folder", "unreadable", "held"], indirect=True)
+def test_the_answer_comes_first_where_progress_cannot_be_kept(refused: str, course, capsys, monkeypatch) -> None:
+    from labutils.exercises import check, hint, hints, outcome, predict, quiz
+
+    monkeypatch.setattr(hints, "stub_and_solution", lambda id: {"stub": "", "solution": "return 2 * x"})
+    right = lambda x: x + x  # noqa: E731
+    acts = {
+        "passed": lambda: check("9.1", right),
+        "not yet": lambda: check("9.1", lambda x: x),
+        "no": lambda: quiz("9.a", 2),
+        "Markdown": lambda: hint("9.1"),
+        "Noted: 3": lambda: predict("9.p1", 3),
+        "You said 3; measured: 3: close.": lambda: outcome("9.p1", 3),
+    }
+    for shown, act in acts.items():
+        act()
+        *lines, last = capsys.readouterr().out.splitlines()
+        assert any(shown in line for line in lines), (shown, lines)
+        assert last.startswith("Progress is not kept (") and last.endswith("): set LABS_HOME to a folder of yours.")
+    progress("09")
+    assert "1 of 2 passed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.EPERM, errno.ENOSYS])
+def test_a_disk_without_locks_keeps_progress(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lockless(FileLock):
+        def acquire(self, *arguments, **more):
+            raise NotImplementedError if code == errno.ENOSYS else OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(progress_file, "FileLock", Lockless)
+    record_attempt("2.1", passed=True)
+    assert json.loads(progress_path().read_text())["exercises"]["2.1"]["passed"] is True
+    assert progress_file.not_kept() == ""
 
 
 def test_progress_moves_to_another_machine_and_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,8 +222,18 @@ def test_an_export_imported_into_an_empty_home_is_the_same_progress(tmp_path: Pa
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"hello", b"\xff\xfe\x00", b"[]", b'{"name": "Ada"}', b'{"exercises": {"2.1": {"code": "x"}}}', None],
-    ids=["empty", "text", "binary", "list", "a name", "code", "a folder"],
+    [
+        b"",
+        b"hello",
+        b"\xff\xfe\x00",
+        b"[]",
+        b'{"name": "Ada"}',
+        b'{"exercises": {"2.1": {"code": "x"}}}',
+        None,
+        b'{"version": 2, "exercises": {}}',
+        b'{"exercises": {' + b", ".join(b'"%d": {}' % n for n in range(10**5)) + b"}}",
+    ],
+    ids=["empty", "text", "binary", "list", "a name", "code", "a folder", "another version", "a megabyte"],
 )
 def test_importing_rubbish_is_one_sentence_and_changes_nothing(tmp_path: Path, content: bytes | None, says) -> None:
     record_attempt("2.1", passed=True)
@@ -153,6 +254,15 @@ def test_a_file_that_an_editor_on_windows_saved_is_imported(tmp_path: Path) -> N
     (tmp_path / "carried.json").write_bytes(b"\xef\xbb\xbf" + edited.encode())
     import_progress(tmp_path / "carried.json")
     assert load_progress().exercises == {"2.1": ExerciseProgress(passed=True, tries=1)}
+
+
+def test_importing_leaves_out_what_this_course_does_not_have(tmp_path: Path) -> None:
+    carried = tmp_path / "carried.json"
+    entry = {"passed": True, "tries": 1, "hints": 0}
+    guesses = {"0.p1": {"guess": 3.0}, "77.p1": {"guess": "mine"}}
+    carried.write_text(json.dumps({"exercises": {"2.1": entry, "77.1": entry}, "predictions": guesses}))
+    assert import_progress(carried) == ["77.1", "77.p1"]
+    assert list(load_progress().exercises) == ["2.1"] and list(load_progress().predictions) == ["0.p1"]
 
 
 def test_importing_a_missing_file_is_one_sentence(tmp_path: Path, says) -> None:
@@ -193,6 +303,7 @@ def test_two_processes_recording_at_once_lose_nothing() -> None:
 
 FUNCTIONS = ExerciseFunctions(lambda x: 2.0 * x, lambda: [(1.0,)])
 EXERCISE = Exercise(id="9.1", title="Double", hints=("a nudge", "a partial answer"), functions=lambda: FUNCTIONS)
+PREDICTION = Prediction(id="9.p1", kind="number", question="How many?")
 QUIZ = Quiz(id="9.a", question="Which?", options=("this", "that"), right=0, why=("yes", "no"))
 
 
@@ -200,7 +311,8 @@ QUIZ = Quiz(id="9.a", question="Which?", options=("this", "that"), right=0, why=
 def course(monkeypatch: pytest.MonkeyPatch) -> None:
     """One exercise and one quiz in lab 09, and an exercise in lab 19."""
     others = dataclasses.replace(EXERCISE, id="19.1", title="Other")
-    monkeypatch.setattr(registry, "_catalogue", lambda: {"9.1": EXERCISE, "9.a": QUIZ, "19.1": others})
+    everything = {item.id: item for item in (EXERCISE, QUIZ, others, PREDICTION)}
+    monkeypatch.setattr(registry, "_catalogue", lambda: everything)
 
 
 def test_the_file_holds_states_and_counts_and_nothing_else(course, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,3 +350,22 @@ def test_hints_come_in_order_and_the_third_stays(course, monkeypatch: pytest.Mon
     assert len(shown) == 4 and all(text in card for text, card in zip(expected, shown, strict=True))
     assert not any("return 2 * x" in card for card in shown[:2])
     assert load_progress().get("9.1") == ExerciseProgress(hints=3)
+
+
+def test_a_hint_can_be_read_again_and_none_is_skipped(course, monkeypatch: pytest.MonkeyPatch, says) -> None:
+    from labutils.exercises import hints
+
+    shown = []
+    monkeypatch.setattr(hints, "stub_and_solution", lambda id: {"stub": "", "solution": "return 2 * x"})
+    monkeypatch.setattr("IPython.display.display", lambda item: shown.append(item.data))
+    with pytest.raises(LabError) as caught:
+        hints.hint("9.1", 2)
+    says(caught.value, 'hint("9.1")', "hint 1 of 3")
+    for number in (None, None, 1, 2, None, 1, 3):
+        hints.hint("9.1", number)
+    firsts = ["a nudge", "a partial answer", "a nudge", "a partial answer", "return 2 * x", "a nudge", "return 2 * x"]
+    assert [text in card for text, card in zip(firsts, shown, strict=True)] == [True] * 7
+    for number in (0, 4, "1"):
+        with pytest.raises(LabError):
+            hints.hint("9.1", number)
+    assert load_progress().get("9.1").hints == 3

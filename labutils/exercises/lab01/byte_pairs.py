@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -21,7 +22,19 @@ def merge_pair_cases() -> Cases:
         ([1, 2, 3], (1, 2), 9),
         ([2, 1, 2, 1], (1, 2), 9),
         ([4], (4, 4), 9),
+        ([], (1, 2), 9),
+        ([1, 2, 1, 2, 1], (1, 2), 300),
+        ([7, 7, 7, 7, 7, 0, 7], (7, 7), 256),
+        ([11, 2, 1, 12, 31, 23], (1, 2), 300),  # as digits, "11 2" and "1 12" hold the pair
+        ([0, 1, 0, 0, 1], (0, 1), 257),
+        ([5, 1, 3, 2, 5, 2, 1], (1, 2), 299),
     ]
+
+
+def random_merge_pair(rng: random.Random, size: int) -> tuple[list[int], Pair, int]:
+    alphabet = rng.sample(range(300), 2 + size // 8)
+    first, second = rng.choices(alphabet, k=2) if size % 3 else alphabet[:1] * 2
+    return rng.choices(alphabet, k=size), (first, second), rng.randrange(300, 2000)
 
 
 def keeps_the_second_half(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
@@ -57,6 +70,11 @@ def merges_both_orders(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
     return merged
 
 
+def replaces_in_a_text(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
+    text = " ".join(map(str, ids)).replace(f"{pair[0]} {pair[1]}", str(new))
+    return [int(number) for number in text.split()]
+
+
 # ------------------------------------------------------------------- 1.2 encode with merges in their order
 
 
@@ -76,7 +94,25 @@ def encode_cases() -> Cases:
         ([1, 2, 3, 1, 2, 3], learned),
         ([0, 3, 1, 2, 3, 4], learned),
         ([7], learned),
+        ([], learned),
+        ([1, 2], {}),
+        ([5, 5, 5, 5, 5], {(5, 5): 300, (300, 300): 301, (301, 5): 302}),
+        ([3, 9, 20, 9], {(9, 20): 256, (3, 9): 257, (20, 9): 258}),  # not in the order of the pairs' ids
     ]
+
+
+def random_encode(rng: random.Random, size: int) -> tuple[list[int], dict[Pair, int]]:
+    """Merges learned from one text, in an order of their own, and another text of the same ids."""
+    alphabet = rng.sample(range(256), 2 + size // 8)
+    text, merges, new = rng.choices(alphabet, k=4 * size + 1), {}, 256
+    for _ in range(size // 2):
+        place = rng.randrange(max(1, len(text) - 1))
+        pair = tuple(text[place : place + 2])
+        if len(pair) == 2:
+            new += rng.randint(1, 9)
+            merges[pair] = new
+            text = merge_pair(text, pair, new)
+    return rng.choices(alphabet, k=size), merges
 
 
 def merges_newest_first(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
@@ -86,10 +122,10 @@ def merges_newest_first(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[
 def merges_leftmost_first(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
     result = list(ids)
     while True:
-        known = [i for i in range(len(result) - 1) if (result[i], result[i + 1]) in merges]
-        if not known:
+        pair = next((pair for pair in pairwise(result) if pair in merges), None)
+        if pair is None:
             return result
-        result[known[0] : known[0] + 2] = [merges[result[known[0]], result[known[0] + 1]]]
+        result = merge_pair(result, pair, merges[pair])
 
 
 def stops_after_one_merge(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
@@ -113,9 +149,20 @@ EXERCISES = {
     "1.1": ExerciseFunctions(
         merge_pair,
         merge_pair_cases,
-        (keeps_the_second_half, merges_the_first_only, merges_from_the_right, loses_the_last_id, merges_both_orders),
+        (
+            keeps_the_second_half,
+            merges_the_first_only,
+            merges_from_the_right,
+            loses_the_last_id,
+            merges_both_orders,
+            replaces_in_a_text,
+        ),
+        random_merge_pair,
     ),
     "1.2": ExerciseFunctions(
-        encode, encode_cases, (merges_newest_first, merges_leftmost_first, stops_after_one_merge, never_merges_a_merge)
+        encode,
+        encode_cases,
+        (merges_newest_first, merges_leftmost_first, stops_after_one_merge, never_merges_a_merge),
+        random_encode,
     ),
 }

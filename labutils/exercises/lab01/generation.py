@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from labutils.exercises.draws import DTYPES, drawn
 from labutils.exercises.registry import Cases, ExerciseFunctions
 from labutils.exercises.tensors import float64, normal
 from labutils.transformer import attention
@@ -24,12 +27,26 @@ def read_out(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) ->
 
 def read_out_cases() -> Cases:
     hidden_state, gain = float64(3.0, -1.0, 2.0, 4.0), float64(1.0, 2.0, 0.5, 1.0)
-    table, random = normal(17, (5, 4), (4,))
+    table, other = normal(17, (5, 4), (4,))
     return [
         (hidden_state, gain, torch.eye(4, dtype=torch.float64)),
         (hidden_state * 100, gain, table),
-        (random * 0.01, gain, table),
+        (other * 0.01, gain, table),
+        (other, gain, table, 0.5),
+        (other * 0, gain, table),
+        (torch.stack([hidden_state, other, hidden_state * 100]), gain, table),  # a state a row, as the cells below pass them
+        (normal(71, (5, 4))[0].float(), gain.float(), table.float(), 1e-6),
+        (float64(-2.0), float64(3.0), float64([1.0], [-1.0])),
     ]
+
+
+def random_read_out(rng: random.Random, size: int) -> tuple[Any, ...]:
+    dim, words, dtype = 1 + size // 2, 1 + rng.randrange(2 + size // 2), rng.choice(DTYPES)
+    rows = () if size % 2 else (1 + size // 4,)
+    level = rng.choice((1.0, 1.0, 1.0, 100.0, 0.002, 0.0))
+    h = drawn(rng, *rows, dim, dtype=dtype) * level
+    given = h, drawn(rng, dim, dtype=dtype), drawn(rng, words, dim, dtype=dtype)
+    return given if size % 3 == 0 else (*given, rng.choice((1e-6, 1e-2, 0.5)))
 
 
 def no_norm(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) -> Tensor:
@@ -52,23 +69,41 @@ def returns_probabilities(h: Tensor, gain: Tensor, unembedding: Tensor, eps: flo
     return read_out(h, gain, unembedding, eps).softmax(-1)
 
 
+def one_norm_for_all_rows(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) -> Tensor:
+    return h / (h.square().mean() + eps).sqrt() * gain @ unembedding.T
+
+
+def eps_outside_the_root(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) -> Tensor:
+    return h / (h.square().mean(-1, keepdim=True).sqrt() + eps) * gain @ unembedding.T
+
+
 # ----------------------------------------------------------------------------------- 1.8 the generate loop
 
 
 @dataclass(frozen=True)
 class ToyModel:
-    """A stand-in for a model: the next token is the sum of all ids so far, modulo the size of the vocabulary."""
+    """A stand-in for a model: the next token is the sum of all ids so far, modulo the size of the vocabulary.
+
+    Attributes:
+        vocabulary: how many tokens there are.
+        ordered: whether each id counts times its place (1, 2, ...), so that the order of the ids matters.
+        level: added to all logits; below -5 they are all negative.
+    """
 
     vocabulary: int = 7
+    ordered: bool = False
+    level: float = 0.0
 
     def __repr__(self) -> str:
         """What a verdict shows in the place of the function."""
-        return f"<next token: sum of the ids modulo {self.vocabulary}>"
+        return f"<next token: sum of {'place * id' if self.ordered else 'the ids'} modulo {self.vocabulary}>"
 
     def __call__(self, ids: Sequence[int]) -> Tensor:
-        """Logits (V,) for the token after ids."""
-        logits = -torch.arange(self.vocabulary, dtype=torch.float64)
-        logits[sum(ids) % self.vocabulary] = 5.0
+        """Logits (V,) for the token after ids, which become a tensor as they do for a real model."""
+        read = torch.tensor([ids])[0].tolist()
+        total = sum(place * i for place, i in enumerate(read, 1)) if self.ordered else sum(read)
+        logits = -torch.arange(self.vocabulary, dtype=torch.float64) / 4 - 1 + self.level
+        logits[total % self.vocabulary] = self.level
         return logits
 
 
@@ -81,7 +116,25 @@ def generate(next_logits: NextLogits, ids: Sequence[int], end: int, max_new_toke
 
 def generate_cases() -> Cases:
     model = ToyModel()
-    return [(model, [1, 2], 0, 4), (model, [1, 4], 3, 10), (model, [3], 6, 8), (model, [2, 2], 4, 5)]
+    return [
+        (model, [1, 2], 0, 4),
+        (model, [1, 4], 3, 10),
+        (model, [3], 6, 8),
+        (model, [2, 2], 4, 5),
+        (model, [1, 6, 2], 6, 5),  # the end token stands in the prompt too, as in a chat
+        (model, [2, 3], 1, 0),
+        (model, [2, 3], 5, 1),
+        (ToyModel(11, ordered=True, level=-40.0), [3, 1, 4, 1], 10, 12),
+        (ToyModel(5, ordered=True), [1], 0, 9),
+    ]
+
+
+def random_generate(rng: random.Random, size: int) -> tuple[ToyModel, list[int], int, int]:
+    vocabulary = rng.randint(3, 5 + size)
+    model = ToyModel(vocabulary, ordered=rng.random() < 0.7, level=rng.choice((0.0, 30.0, -30.0)))
+    prompt = [rng.randrange(vocabulary) for _ in range(1 + rng.randrange(1 + size // 2))]
+    end = rng.choice(prompt) if size % 3 == 1 else rng.randrange(vocabulary)
+    return model, prompt, end, size // 2
 
 
 def ignores_the_end_token(next_logits: NextLogits, ids: Sequence[int], end: int, max_new_tokens: int) -> list[int]:
@@ -111,9 +164,24 @@ def counts_the_prompt(next_logits: NextLogits, ids: Sequence[int], end: int, max
     return generate(next_logits, ids, end, max(0, max_new_tokens - len(ids)))
 
 
+def stops_at_the_prompts_end_token(next_logits: NextLogits, ids: Sequence[int], end: int, max_new_tokens: int) -> list[int]:
+    return [] if end in ids else generate(next_logits, ids, end, max_new_tokens)
+
+
 EXERCISES = {
     "1.7": ExerciseFunctions(
-        read_out, read_out_cases, (no_norm, subtracts_the_mean, no_gain, divides_by_the_length, returns_probabilities)
+        read_out,
+        read_out_cases,
+        (
+            no_norm,
+            subtracts_the_mean,
+            no_gain,
+            divides_by_the_length,
+            returns_probabilities,
+            one_norm_for_all_rows,
+            eps_outside_the_root,
+        ),
+        random_read_out,
     ),
     "1.8": ExerciseFunctions(
         generate,
@@ -125,6 +193,8 @@ EXERCISES = {
             shows_the_newest_token_only,
             adds_one_token_too_many,
             counts_the_prompt,
+            stops_at_the_prompts_end_token,
         ),
+        random_generate,
     ),
 }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from labutils.exercises.draws import DTYPES, batch_shape, drawn, whole
 from labutils.exercises.registry import Cases, ExerciseFunctions
 from labutils.exercises.tensors import float64, normal
 from labutils.transformer import attention
@@ -30,12 +34,23 @@ def turn_pairs(x: Tensor, angles: Tensor) -> Tensor:
 
 
 def rotate_cases() -> Cases:
-    (random,) = normal(13, (2, 3, 8))
+    (numbers,) = normal(13, (2, 3, 8))
+    single = normal(31, (1, 2, 3, 6))[0].float()
     return [
         (float64([1.0, 0.0], [1.0, 0.0]), float64(0.0, 1.0)),
         (float64([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0]), float64(1.0, 3.0)),
-        (random, float64(0.0, 5.0, 9.0), 100.0),
+        (numbers, float64(0.0, 5.0, 9.0), 100.0),
+        (single, torch.arange(3), 100_000.0),  # whole positions and float32, as the cells below pass them
+        (single, torch.tensor([107, 12, 40])),
+        (numbers[:, :1], torch.tensor([3]), 500.0),
     ]
+
+
+def random_rotate(rng: random.Random, size: int) -> tuple[Any, ...]:
+    length, half = 1 + size // 3, 1 + rng.randrange(1 + size // 4)
+    positions = torch.tensor(rng.sample(range(120), length), dtype=rng.choice((torch.int64, torch.float64)))
+    x = drawn(rng, *batch_shape(rng, size), length, 2 * half, dtype=rng.choice(DTYPES))
+    return (x, positions) if size % 3 == 0 else (x, positions, rng.choice((20.0, 500.0, 10_000.0, 100_000.0)))
 
 
 def pairs_neighbours(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
@@ -57,6 +72,14 @@ def one_speed_for_all_pairs(x: Tensor, positions: Tensor, base: float = 10_000.0
     return turn_pairs(x, positions[:, None] * torch.ones(x.shape[-1] // 2))
 
 
+def ignores_the_positions(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
+    return rotate(x, torch.arange(x.shape[-2]), base)
+
+
+def ignores_the_base(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
+    return rotate(x, positions)
+
+
 # ------------------------------------------------------------------------ 1.4 scaled dot-product attention
 
 
@@ -74,7 +97,22 @@ def attend_cases() -> Cases:
         (keys[:2] * 2, keys, float64([1.0], [2.0], [4.0])),
         tuple(normal(14, (4, 8), (4, 8), (4, 8))),
         tuple(normal(41, (2, 3, 5), (2, 6, 5), (2, 6, 7))),
+        tuple(normal(42, (1, 1), (1, 1), (1, 1))),
+        tuple(x.float() for x in normal(43, (1, 3, 1, 4), (1, 3, 5, 4), (1, 3, 5, 2))),  # the newest query against a cache
+        (50 * torch.eye(3)[2:], 4 * torch.eye(3), torch.tensor([[10.0], [20.0], [30.0]])),  # exp(115) overflows in float32
+        (keys[:2] * -2000, keys, float64([1.0], [2.0], [4.0])),
     ]
+
+
+def random_attend(rng: random.Random, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    batch, dtype = batch_shape(rng, size), rng.choice(DTYPES)
+    queries, keys, dim, out = (1 + rng.randrange(1 + size // 3) for _ in range(4))
+    shapes = ((*batch, queries, dim), (*batch, keys, dim))
+    if size % 4 == 3:  # scores whose exponential overflows in float32
+        q, k = (whole(rng, *shape, largest=20, dtype=dtype) for shape in shapes)
+    else:
+        q, k = (drawn(rng, *shape, spread=1.5, dtype=dtype) for shape in shapes)
+    return q, k, drawn(rng, *batch, keys, out, dtype=dtype)
 
 
 def softmax_over_the_queries(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -97,6 +135,10 @@ def scales_after_the_softmax(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return (q @ k.mT).softmax(-1) / q.shape[-1] ** 0.5 @ v
 
 
+def divides_by_the_root_of_the_length(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return (q @ k.mT / k.shape[-2] ** 0.5).softmax(-1) @ v
+
+
 # ----------------------------------------------------------------------------------------- 1.5 causal mask
 
 
@@ -112,7 +154,21 @@ def seen(scores: Tensor, ahead: int = 0) -> Tensor:
 
 def causal_weights_cases() -> Cases:
     matrices, single = normal(15, (2, 4, 4), (1, 1))
-    return [(float64([0.0, 1.0, 2.0], [1.0, 0.0, 3.0], [2.0, 1.0, 0.0]),), (matrices,), (single,)]
+    return [
+        (float64([0.0, 1.0, 2.0], [1.0, 0.0, 3.0], [2.0, 1.0, 0.0]),),
+        (matrices,),
+        (single,),
+        (matrices[:, None].float(),),  # texts, heads, queries, keys
+        (matrices.float() * 200,),  # exp(200) overflows in float32
+        (matrices - 300,),
+        (torch.zeros(3, 3),),
+    ]
+
+
+def random_causal_weights(rng: random.Random, size: int) -> tuple[Tensor]:
+    length, level, spread = 1 + size // 3, rng.choice((0, 0, -250, 250)), rng.choice((1.0, 1.0, 4.0, 20_000.0))
+    scores = drawn(rng, *batch_shape(rng, size), length, length, spread=spread, dtype=rng.choice(DTYPES)) + level
+    return (scores.round() if size % 4 == 1 else scores,)
 
 
 def masks_after_the_softmax(scores: Tensor) -> Tensor:
@@ -139,13 +195,30 @@ def masks_with_zero(scores: Tensor) -> Tensor:
     return scores.masked_fill(~seen(scores), 0.0).softmax(-1)
 
 
+def hides_with_a_small_score(scores: Tensor) -> Tensor:
+    return scores.masked_fill(~seen(scores), -100.0).softmax(-1)
+
+
 # ------------------------------------------------------------------------------------ 1.6 split into heads
 
 
 def split_heads_cases() -> Cases:
     numbered = torch.arange(24, dtype=torch.float64).reshape(1, 3, 8)
-    (random,) = normal(16, (2, 5, 12))
-    return [(numbered, 2), (numbered, 4), (random, 3)]
+    (numbers,) = normal(16, (2, 5, 12))
+    return [
+        (numbered, 2),
+        (numbered, 4),
+        (numbers, 3),
+        (numbers, 1),
+        (numbers.float(), 12),
+        (numbers[:, :3, :9], 3),  # heads, length and the size of a head are all 3
+        (numbers[:1, :1, :1], 1),
+    ]
+
+
+def random_split_heads(rng: random.Random, size: int) -> tuple[Tensor, int]:
+    texts, length, heads, each = (1 + rng.randrange(1 + size // 4) for _ in range(4))
+    return drawn(rng, texts, length, heads * each, dtype=rng.choice(DTYPES)), heads
 
 
 def reshapes_without_transposing(x: Tensor, heads: int) -> Tensor:
@@ -158,15 +231,46 @@ def interleaves_the_heads(x: Tensor, heads: int) -> Tensor:
 
 EXERCISES = {
     "1.3": ExerciseFunctions(
-        rotate, rotate_cases, (pairs_neighbours, turns_the_other_way, speeds_fall_too_slowly, one_speed_for_all_pairs)
+        rotate,
+        rotate_cases,
+        (
+            pairs_neighbours,
+            turns_the_other_way,
+            speeds_fall_too_slowly,
+            one_speed_for_all_pairs,
+            ignores_the_positions,
+            ignores_the_base,
+        ),
+        random_rotate,
     ),
     "1.4": ExerciseFunctions(
-        attend, attend_cases, (softmax_over_the_queries, no_scaling, divides_by_d, no_softmax, scales_after_the_softmax)
+        attend,
+        attend_cases,
+        (
+            softmax_over_the_queries,
+            no_scaling,
+            divides_by_d,
+            no_softmax,
+            scales_after_the_softmax,
+            divides_by_the_root_of_the_length,
+        ),
+        random_attend,
     ),
     "1.5": ExerciseFunctions(
         causal_weights,
         causal_weights_cases,
-        (masks_after_the_softmax, masks_the_past, sees_one_position_ahead, masks_the_present, no_mask, masks_with_zero),
+        (
+            masks_after_the_softmax,
+            masks_the_past,
+            sees_one_position_ahead,
+            masks_the_present,
+            no_mask,
+            masks_with_zero,
+            hides_with_a_small_score,
+        ),
+        random_causal_weights,
     ),
-    "1.6": ExerciseFunctions(split_heads, split_heads_cases, (reshapes_without_transposing, interleaves_the_heads)),
+    "1.6": ExerciseFunctions(
+        split_heads, split_heads_cases, (reshapes_without_transposing, interleaves_the_heads), random_split_heads
+    ),
 }

@@ -1,16 +1,13 @@
-"""Prompts with shots: the text, the likelihood of a label, calibration, and leaks."""
+"""Prompts with shots: the text, and leaks."""
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from torch import Tensor
-
 from labutils.exercises.registry import Cases, ExerciseFunctions
-from labutils.exercises.tensors import float64
-from labutils.prompting.likelihoods import calibrated
 from labutils.prompting.prompts import SENTIMENT, few_shot_prompt, find_leaks
 
 Shots = Sequence[tuple[str, str]]  # (review, label)
@@ -39,7 +36,26 @@ def few_shot_cases() -> Cases:
         (instruction, shots[:1], "It rained in."),
         (instruction, [], "It rained in."),
         (instruction, shots, "The bread was fresh."),
+        ("One word, please: how is it?\nAnswer in English.", [*shots, *shots[:1]], "Lovely soup."),  # one shot twice
+        ("Rate {text} by 100 %.", [("It's 5 %s off.\nReview: none", "mixed"), ("{}", "mixed")], 'Say "Sentiment:"'),
+        ("Label it.", [(f"Number {n}.", str(n)) for n in (10, 9, 11, 2)], "Number 3."),
     ]
+
+
+WORDS = ("soup", "lamp", "rain", "bread", "bus", "letter", "stone", "garden", "ink", "tea", "roof", "river")
+
+
+def random_sentence(rng: random.Random, count: int) -> str:
+    """So many words, more or less, as a sentence."""
+    words = rng.sample(WORDS, max(1, min(count + rng.randint(-1, 1), len(WORDS))))
+    return " ".join(words).capitalize() + rng.choice((".", "!", "", "?"))
+
+
+def random_few_shot(rng: random.Random, size: int) -> tuple[str, list[tuple[str, str]], str]:
+    labels = rng.sample(("positive", "negative", "neutral", "1", "very good"), 1 + size // 8)
+    shots = [(random_sentence(rng, 4), rng.choice(labels)) for _ in range(size // 2)]
+    shots += rng.sample(shots, len(shots) // 4)
+    return random_sentence(rng, 4), shots, random_sentence(rng, 6)
 
 
 def omits_the_query(instruction: str, shots: Shots, text: str) -> str:
@@ -62,69 +78,21 @@ def single_line_breaks(instruction: str, shots: Shots, text: str) -> str:
     return "\n".join([instruction, *answered(shots), block(text, "")])
 
 
-# --------------------------------------------------------------------------- 3.2 the likelihood of a label
+def breaks_the_order_of_the_shots(instruction: str, shots: Shots, text: str) -> str:
+    return few_shot(instruction, sorted(shots), text)
 
 
-def label_log_prob(log_probs: Tensor, label_ids: Sequence[int]) -> float:
-    return float(sum(row[i] for row, i in zip(log_probs, label_ids, strict=True)))
+def drops_repeated_shots(instruction: str, shots: Shots, text: str) -> str:
+    return few_shot(instruction, list(dict(shots).items()), text)
 
 
-def label_log_prob_cases() -> Cases:
-    log_probs = float64([0.5, 0.25, 0.25], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]).log()
-    return [(log_probs[:1], [0]), (log_probs[:2], [0, 2]), (log_probs, [1, 1, 2])]
+def omits_the_instruction(instruction: str, shots: Shots, text: str) -> str:
+    return "\n\n".join([*answered(shots), block(text, "")])
 
 
-def first_token_only(log_probs: Tensor, label_ids: Sequence[int]) -> float:
-    return float(log_probs[0, label_ids[0]])
-
-
-def adds_probabilities(log_probs: Tensor, label_ids: Sequence[int]) -> float:
-    return float(sum(row[i].exp() for row, i in zip(log_probs, label_ids, strict=True)))
-
-
-def mean_over_the_tokens(log_probs: Tensor, label_ids: Sequence[int]) -> float:
-    return label_log_prob(log_probs, label_ids) / len(label_ids)
-
-
-def reads_the_first_row_only(log_probs: Tensor, label_ids: Sequence[int]) -> float:
-    return float(sum(log_probs[0, i] for i in label_ids))
-
-
-def wrong_sign(log_probs: Tensor, label_ids: Sequence[int]) -> float:
-    return -label_log_prob(log_probs, label_ids)
-
-
-# ------------------------------------------------------------------------ 3.3 calibration by an empty text
-
-
-def calibrated_cases() -> Cases:
-    two_labels = float64([0.7, 0.3], [0.85, 0.15], [0.4, 0.6]).log()
-    three_labels = float64([0.5, 0.3, 0.2], [0.1, 0.1, 0.8]).log()
-    return [
-        (two_labels, float64(0.8, 0.2).log()),
-        (three_labels, float64(0.6, 0.2, 0.2).log()),
-        (two_labels, float64(0.5, 0.5).log()),
-    ]
-
-
-def multiplies_by_the_empty_text(log_likelihoods: Tensor, content_free: Tensor) -> Tensor:
-    return (log_likelihoods + content_free).softmax(-1)
-
-
-def not_normalized(log_likelihoods: Tensor, content_free: Tensor) -> Tensor:
-    return (log_likelihoods - content_free).exp()
-
-
-def subtracts_probabilities(log_likelihoods: Tensor, content_free: Tensor) -> Tensor:
-    return log_likelihoods.exp() - content_free.exp()
-
-
-def ignores_the_empty_text(log_likelihoods: Tensor, content_free: Tensor) -> Tensor:
-    return log_likelihoods.softmax(-1)
-
-
-def normalizes_the_columns(log_likelihoods: Tensor, content_free: Tensor) -> Tensor:
-    return (log_likelihoods - content_free).softmax(0)
+def one_line_per_shot(instruction: str, shots: Shots, text: str) -> str:
+    blocks = [f"Review: {review} Sentiment: {label}" for review, label in shots]
+    return "\n\n".join([instruction, *blocks, f"Review: {text} Sentiment:"])
 
 
 # -------------------------------------------------------------------------------------- 3.4 the leak alarm
@@ -146,7 +114,43 @@ def leaked_cases() -> Cases:
         (["It Rained in.", "In it rained."], ["It rained in."]),
         (["Lamp!", "It rained in."], ["The lamp broke.", "Soup, fine."]),
         (["IT RAINED IN", "Fine soup", "The lamp broke"], ["The lamp broke!", "It rained in."]),
+        ([], ["It rained in."]),
+        (["Fine soup."], []),
+        (["Soup.", "It rained in.", "It rained in."], ["It rained in.", "Tea.", "It rained in!"]),  # both sides repeat
+        (["Room 12 was cold.", "Room 1 was cold."], ["Room 1 was cold!", "Room 2 was cold!"]),
+        (["A part of it.", "Apart of it."], ["Apart of it!"]),
+        (["Well-made tea,but cold", "Wellmade tea but cold"], ["Well made tea, but cold."]),
+        (["\tFine\nsoup ...", "Fine, fine soup"], ["Fine soup", "Fine fine"]),
+        (["The lamp broke and it rained in."], ["The lamp broke.", "It rained in."]),
     ]
+
+
+def random_leaked(rng: random.Random, size: int) -> tuple[list[str], list[str]]:
+    """Test texts, and shots that are copies of them in disguise, or nearly copies, or other texts."""
+    test = [f"{random_sentence(rng, 4)[:-1]} {rng.randrange(30)}{rng.choice(('.', '!', ''))}" for _ in range((size + 2) // 3)]
+    shots = []
+    for _ in range(size // 2):
+        text = rng.choice(test)
+        words = re.findall(r"\w+", text)
+        disguises = (
+            text,
+            text.upper(),
+            " ".join(words),
+            ", ".join(words) + "?",
+            "-".join(words),
+            text.replace(" ", "  ").lower(),
+        )
+        others = (
+            " ".join(words[:-1]),
+            " ".join(words[1:]),
+            " ".join(sorted(words, reverse=True)),
+            "".join(words),
+            f"{text} {words[-1]}",
+            text.replace(words[-1], str(int(words[-1]) + 1)),
+            random_sentence(rng, 3),
+        )
+        shots.append(rng.choice(disguises if rng.random() < 0.5 else others))
+    return shots, test[: size - 1] if size < 3 else [*test, *test[:1]]
 
 
 def exact_copies_only(shots: Sequence[str], test: Sequence[str]) -> list[int]:
@@ -169,25 +173,55 @@ def numbers_the_test_texts(shots: Sequence[str], test: Sequence[str]) -> list[in
     return [n for n, text in enumerate(test) if words(text) in [words(shot) for shot in shots]]
 
 
+def compares_letters_only(shots: Sequence[str], test: Sequence[str]) -> list[int]:
+    letters = [re.sub(r"[^a-z]", "", text.lower()) for text in test]
+    return [n for n, shot in enumerate(shots) if re.sub(r"[^a-z]", "", shot.lower()) in letters]
+
+
+def joins_words(shots: Sequence[str], test: Sequence[str]) -> list[int]:
+    known = [re.sub(r"[^\w\s]", "", text.lower()).split() for text in test]
+    return [n for n, shot in enumerate(shots) if re.sub(r"[^\w\s]", "", shot.lower()).split() in known]
+
+
+def numbers_a_shot_for_each_copy(shots: Sequence[str], test: Sequence[str]) -> list[int]:
+    return [n for n, shot in enumerate(shots) for text in test if words(shot) == words(text)]
+
+
+def returns_the_shots(shots: Sequence[str], test: Sequence[str]) -> list[str]:
+    return [shots[n] for n in leaked(shots, test)]
+
+
 EXERCISES = {
     "3.1": ExerciseFunctions(
         few_shot,
         few_shot_cases,
-        (omits_the_query, ends_in_a_blank, shots_after_the_query, shots_without_answers, single_line_breaks),
-    ),
-    "3.2": ExerciseFunctions(
-        label_log_prob,
-        label_log_prob_cases,
-        (first_token_only, adds_probabilities, mean_over_the_tokens, reads_the_first_row_only, wrong_sign),
-    ),
-    "3.3": ExerciseFunctions(
-        calibrated,
-        calibrated_cases,
-        (multiplies_by_the_empty_text, not_normalized, subtracts_probabilities, ignores_the_empty_text, normalizes_the_columns),
+        (
+            omits_the_query,
+            ends_in_a_blank,
+            shots_after_the_query,
+            shots_without_answers,
+            single_line_breaks,
+            breaks_the_order_of_the_shots,
+            drops_repeated_shots,
+            omits_the_instruction,
+            one_line_per_shot,
+        ),
+        random_few_shot,
     ),
     "3.4": ExerciseFunctions(
         leaked,
         leaked_cases,
-        (exact_copies_only, ignores_case_only, flags_partial_matches, ignores_word_order, numbers_the_test_texts),
+        (
+            exact_copies_only,
+            ignores_case_only,
+            flags_partial_matches,
+            ignores_word_order,
+            numbers_the_test_texts,
+            compares_letters_only,
+            joins_words,
+            numbers_a_shot_for_each_copy,
+            returns_the_shots,
+        ),
+        random_leaked,
     ),
 }

@@ -1,6 +1,7 @@
 """Lab 01: wrong answers as a person would type them, written apart from the declared mistakes.
 
-SPACE is what the cells above the exercises have defined; TYPED holds (exercise, code, a word that the verdict must hold).
+SPACE is what the cells above the exercises have defined; TYPED holds (exercise, code, a word that the verdict must hold); REFUSED
+holds answers that must not pass, whatever is said of them.
 """
 
 import math
@@ -101,3 +102,479 @@ TYPED = [
         "expected",
     ),
 ]
+
+REFUSED = {
+    "1.1": r"""
+def f(ids, pair, new):
+    text = " ".join(map(str, ids)).replace(f"{pair[0]} {pair[1]}", str(new))
+    return [int(number) for number in text.split()]
+
+def f(ids, pair, new):
+    text = ",".join(map(str, ids)) + ","
+    return [int(n) for n in text.replace("%d,%d," % pair, f"{new},").split(",") if n]
+
+def f(ids, pair, new):
+    merged, i = [], 0
+    while i < len(ids):
+        found = tuple(ids[i : i + 2]) == pair
+        merged.append(256 if found else ids[i])
+        i += 2 if found else 1
+    return merged
+
+def f(ids, pair, new):
+    merged, i = [], 0
+    while i < len(ids):
+        found = tuple(ids[i : i + 2]) == pair
+        merged.append(9 if found else ids[i])
+        i += 2 if found else 1
+    return merged
+
+def f(ids, pair, new):
+    merged, i = [], 0
+    while i < len(ids):
+        if i < len(ids) - 1 and ids[i] == pair[0] and ids[i + 1] == pair[1]:
+            merged.append(new)
+            i += 1
+        else:
+            merged.append(ids[i])
+        i += 2
+    return merged
+
+def f(ids, pair, new):
+    out = list(ids)
+    for i in range(len(out) - 1):
+        if (out[i], out[i + 1]) == pair:
+            out[i], out[i + 1] = new, None
+    return [i for i in out if i]
+
+def f(ids, pair, new):
+    out = []
+    for i in ids:
+        if out and (out[-1], i) == pair:
+            out[-1] = new
+        else:
+            out.append(i)
+    return out[: len(ids) - 1] if len(out) > 4 else out
+
+def f(ids, pair, new):
+    merged, i = [], 0
+    while i + 1 < len(ids):
+        if (ids[i], ids[i + 1]) == pair:
+            merged.append(new)
+            i += 2
+        else:
+            merged.append(ids[i])
+            i += 1
+    merged.append(ids[-1])
+    return merged
+
+def f(ids, pair, new):
+    return [new if i in pair else i for i in ids]
+
+def f(ids, pair, new):
+    raw = bytes(i % 256 for i in ids).replace(bytes(i % 256 for i in pair), bytes([new % 256]))
+    return list(raw)
+""",
+    "1.2": """
+def f(ids, merges):
+    for pair in sorted(merges):
+        ids = merge(ids, pair, merges[pair])
+    return ids
+
+def f(ids, merges):
+    merged, i = list(ids), 0
+    while i < len(merged) - 1:
+        if (merged[i], merged[i + 1]) in merges:
+            merged[i : i + 2] = [merges[merged[i], merged[i + 1]]]
+            i = max(0, i - 1)
+        else:
+            i += 1
+    return merged
+
+def f(ids, merges):
+    for pair, new in merges.items():
+        out = merge(ids, pair, new)
+    return out
+
+def f(ids, merges):
+    counts = Counter(zip(ids, ids[1:]))
+    for pair, _ in counts.most_common():
+        if pair in merges:
+            ids = merge(ids, pair, merges[pair])
+    return ids
+
+def f(ids, merges):
+    for new, pair in enumerate(merges, 256):
+        ids = merge(ids, pair, new)
+    return ids
+
+def f(ids, merges):
+    for pair, new in merges.items():
+        ids = merge(ids, pair, new)
+        if len(ids) == 1:
+            return ids[0]
+    return ids
+
+def f(ids, merges):
+    while True:
+        known = [p for p in zip(ids, ids[1:]) if p in merges]
+        if not known:
+            return ids
+        pair = max(known, key=merges.get)
+        ids = merge(ids, pair, merges[pair])
+
+def f(ids, merges):
+    for pair, new in merges.items():
+        if pair[0] in ids:
+            i = ids.index(pair[0])
+            if tuple(ids[i : i + 2]) == pair:
+                ids = ids[:i] + [new] + ids[i + 2 :]
+    return ids
+""",
+    "1.3": """
+def f(x, positions, base=10_000.0):
+    half = x.shape[-1] // 2
+    angles = torch.arange(x.shape[-2])[:, None] * base ** (-torch.arange(half) / half)
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()], -1).to(x)
+
+def f(x, positions, base=10_000.0):
+    half = x.shape[-1] // 2
+    angles = positions[:, None] * 10_000.0 ** (-torch.arange(half) / half)
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()], -1).to(x)
+
+def f(x, positions, base=100_000.0):
+    half = x.shape[-1] // 2
+    angles = positions[:, None] * base ** (-torch.arange(half) / half)
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()], -1).to(x)
+
+def f(x, positions, base):
+    half = x.shape[-1] // 2
+    angles = positions[:, None] * base ** (-torch.arange(half) / half)
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()], -1).to(x)
+
+def f(x, positions, base=10_000.0):
+    half = x.shape[-1] // 2
+    angles = positions[:, None] * base ** (-torch.arange(half) / half)
+    a, b = x[:, :half], x[:, half:]
+    return torch.cat([a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()], -1).to(x)
+
+def f(x, positions, base=10_000.0):
+    half = x.shape[-1] // 2
+    angles = positions[:, None] * base ** (-torch.arange(half) / half)
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * angles.cos() - b * angles.sin(), b * angles.cos() - a * angles.sin()], -1).to(x)
+
+def f(x, positions, base=10_000.0):
+    half = x.shape[-1] // 2
+    angles = positions[:, None] * base ** (torch.arange(half) / half)
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()], -1).to(x)
+
+def f(x, positions, base=10_000.0):
+    half = x.shape[-1] // 2
+    angles = positions[:, None] * base ** (-torch.arange(1, half + 1) / half)
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()], -1).to(x)
+
+def f(x, positions, base=10_000.0):
+    half = x.shape[-1] // 2
+    angles = positions[:, None] * base ** (-torch.arange(half) / max(1, half - 1))
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()], -1).to(x)
+
+def f(x, positions, base=10_000.0):
+    half = x.shape[-1] // 2
+    angles = torch.deg2rad(positions[:, None] * base ** (-torch.arange(half) / half))
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()], -1).to(x)
+""",
+    "1.4": """
+def f(q, k, v):
+    return (q @ k.T / math.sqrt(q.shape[-1])).softmax(-1) @ v
+
+def f(q, k, v):
+    return (q @ k.mT / math.sqrt(q.shape[-2])).softmax(-1) @ v
+
+def f(q, k, v):
+    return (q @ k.mT / math.sqrt(v.shape[-1])).softmax(-1) @ v
+
+def f(q, k, v):
+    return (q @ k.mT / math.sqrt(q.shape[1])).softmax(-1) @ v
+
+def f(q, k, v):
+    return (q @ k.mT / math.sqrt(q.shape[-1])).softmax(1) @ v
+
+def f(q, k, v):
+    return (q @ k.mT / math.sqrt(q.shape[-1])).softmax(0) @ v
+
+def f(q, k, v):
+    weights = (q @ k.mT / math.sqrt(q.shape[-1])).exp()
+    return weights / weights.sum(-1, keepdim=True) @ v
+
+def f(q, k, v):
+    weights = (q @ k.mT / math.sqrt(q.shape[-1])).exp()
+    return weights / weights.sum() @ v
+
+def f(q, k, v):
+    return torch.bmm((torch.bmm(q, k.mT) / math.sqrt(q.shape[-1])).softmax(-1), v)
+
+def f(q, k, v):
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+def f(q, k, v):
+    return (q @ k.mT / 8).softmax(-1) @ v
+
+def f(q, k, v):
+    return (q @ k.mT * math.sqrt(q.shape[-1])).softmax(-1) @ v
+
+def f(q, k, v):
+    return (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1)
+
+def f(q, k, v):
+    return F.normalize(q @ k.mT / math.sqrt(q.shape[-1]), p=1, dim=-1) @ v
+""",
+    "1.5": """
+def f(scores):
+    T = scores.shape[-1]
+    return scores.masked_fill(torch.ones(T, T, dtype=torch.bool).triu(1), -100).softmax(-1)
+
+def f(scores):
+    lower = scores.tril()
+    return lower.masked_fill(lower == 0, float("-inf")).softmax(-1)
+
+def f(scores):
+    weights = scores.exp().tril()
+    return weights / weights.sum(-1, keepdim=True)
+
+def f(scores):
+    weights = scores.softmax(-1).tril()
+    return weights / weights.sum()
+
+def f(scores):
+    T = scores.shape[-1]
+    return scores.masked_fill(torch.ones(T, T, dtype=torch.bool).triu(1), float("-inf")).softmax(-2)
+
+def f(scores):
+    T = scores.shape[0]
+    return scores.masked_fill(torch.ones(T, T, dtype=torch.bool).triu(1), float("-inf")).softmax(-1)
+
+def f(scores):
+    T = scores.shape[-1]
+    return scores.masked_fill(torch.ones(T, T, dtype=torch.bool).triu(1), float("-inf"))
+
+def f(scores):
+    T = scores.shape[-1]
+    return (scores * torch.ones(T, T).tril()).softmax(-1)
+
+def f(scores):
+    T = scores.shape[-1]
+    return (scores / math.sqrt(T)).masked_fill(torch.ones(T, T, dtype=torch.bool).triu(1), float("-inf")).softmax(-1)
+
+def f(scores):
+    T = scores.shape[-1]
+    return scores.masked_fill(torch.ones(T, T, dtype=torch.bool).triu(1), float("-inf")).softmax(1)
+
+def f(scores):
+    out = torch.zeros_like(scores)
+    for t in range(scores.shape[-1]):
+        out[..., t, :t] = scores[..., t, :t].softmax(-1)
+    return out
+
+def f(scores):
+    T = scores.shape[-1]
+    return (scores - 10.0 * torch.ones(T, T).triu(1)).softmax(-1)
+
+def f(scores):
+    T = scores.shape[-1]
+    return scores.masked_fill(torch.ones(T, T, dtype=torch.bool).triu(1), scores.min() - 20).softmax(-1)
+""",
+    "1.6": """
+def f(x, heads):
+    B, T, D = x.shape
+    return x.reshape(B, T, D // heads, heads).permute(0, 3, 1, 2)
+
+def f(x, heads):
+    B, T, D = x.shape
+    return x.reshape(B, T, heads, D // heads)
+
+def f(x, heads):
+    B, T, D = x.shape
+    return x.reshape(B, T, heads, D // heads).transpose(2, 3)
+
+def f(x, heads):
+    B, T, D = x.shape
+    return x.transpose(1, 2).reshape(B, heads, D // heads, T).transpose(2, 3).flip(1)
+
+def f(x, heads):
+    B, T, D = x.shape
+    return x[:1].reshape(1, T, heads, D // heads).transpose(1, 2)
+
+def f(x, heads):
+    B, T, D = x.shape
+    return torch.stack(x.chunk(heads, dim=-1))
+
+def f(x, heads):
+    B, T, D = x.shape
+    return x.reshape(B, T, 4, D // 4).transpose(1, 2)
+
+def f(x, heads):
+    B, T, D = x.shape
+    return x.reshape(heads, B, T, D // heads).transpose(0, 1)
+
+def f(x, heads):
+    B, T, D = x.shape
+    return x.reshape(B, T, heads, D // heads).transpose(0, 2)
+
+def f(x, heads):
+    B, T, D = x.shape
+    return torch.stack([x[..., h::heads] for h in range(heads)], dim=1)
+
+def f(x, heads):
+    B, T, D = x.shape
+    return torch.stack([x[..., h : h + D // heads] for h in range(heads)], dim=1)
+""",
+    "1.7": """
+def f(h, gain, unembedding, eps=1e-5):
+    return h / (h.square().mean() + eps).sqrt() * gain @ unembedding.T
+
+def f(h, gain, unembedding, eps=1e-5):
+    return unembedding @ (h / (h.square().mean() + eps).sqrt() * gain)
+
+def f(h, gain, unembedding, eps=1e-5):
+    return h / ((h**2).mean(-1, keepdim=True).sqrt() + eps) * gain @ unembedding.T
+
+def f(h, gain, unembedding, eps=1e-5):
+    return h / (h.square().mean(-1, keepdim=True) + 1e-5).sqrt() * gain @ unembedding.T
+
+def f(h, gain, unembedding, eps=1e-6):
+    return h / (h.square().mean(-1, keepdim=True) + eps).sqrt() * gain @ unembedding.T
+
+def f(h, gain, unembedding, eps=1e-5):
+    return h / (h.square().mean(-1, keepdim=True)).sqrt() * gain @ unembedding.T
+
+def f(h, gain, unembedding, eps):
+    return h / (h.square().mean(-1, keepdim=True) + eps).sqrt() * gain @ unembedding.T
+
+def f(h, gain, unembedding, eps=1e-5):
+    return h / (h.square().mean(0, keepdim=True) + eps).sqrt() * gain @ unembedding.T
+
+def f(h, gain, unembedding, eps=1e-5):
+    return h / (h.mean(-1, keepdim=True).square() + eps).sqrt() * gain @ unembedding.T
+
+def f(h, gain, unembedding, eps=1e-5):
+    return h / (h.square().mean(-1, keepdim=True) + eps) * gain @ unembedding.T
+
+def f(h, gain, unembedding, eps=1e-5):
+    return F.layer_norm(h, h.shape[-1:], gain, None, eps) @ unembedding.T
+
+def f(h, gain, unembedding, eps=1e-5):
+    return h / (h.square().mean(-1, keepdim=True) + eps).sqrt() * (1 + gain) @ unembedding.T
+
+def f(h, gain, unembedding, eps=1e-5):
+    return h / (h.square().mean(-1, keepdim=True) + eps).sqrt() / gain @ unembedding.T
+
+def f(h, gain, unembedding, eps=1e-5):
+    return (h / (h.square().mean(-1, keepdim=True) + eps).sqrt() * gain @ unembedding.T).log_softmax(-1)
+
+def f(h, gain, unembedding, eps=1e-5):
+    return h * gain / ((h * gain).square().mean(-1, keepdim=True) + eps).sqrt() @ unembedding.T
+""",
+    "1.8": """
+def f(next_logits, ids, end, max_new_tokens):
+    ids, start = list(ids), len(ids)
+    while end not in ids and len(ids) - start < max_new_tokens:
+        ids.append(int(next_logits(ids).argmax()))
+    return ids[start:]
+
+def f(next_logits, ids, end, max_new_tokens):
+    added = []
+    while True:
+        added.append(int(next_logits(ids + added).argmax()))
+        if added[-1] == end or len(added) >= max_new_tokens:
+            return added
+
+def f(next_logits, ids, end, max_new_tokens):
+    added = []
+    while len(added) < max_new_tokens:
+        logits = next_logits(ids + added)
+        best = 0
+        for i in range(len(logits)):
+            if logits[i] > max(0, logits[best]):
+                best = i
+        added.append(best)
+        if best == end:
+            break
+    return added
+
+def f(next_logits, ids, end, max_new_tokens):
+    added = []
+    while len(added) < max_new_tokens:
+        added.append(int(next_logits(added + ids).argmax()))
+        if added[-1] == end:
+            break
+    return added
+
+def f(next_logits, ids, end, max_new_tokens):
+    added = []
+    while len(added) < max_new_tokens:
+        added.append(int(next_logits((ids + added)[-4:]).argmax()))
+        if added[-1] == end:
+            break
+    return added
+
+def f(next_logits, ids, end, max_new_tokens):
+    added = []
+    while len(added) < max_new_tokens:
+        added.append(int(next_logits(torch.tensor(ids + added)).argmax()))
+        if added[-1] == end:
+            break
+    return added
+
+def f(next_logits, ids, end, max_new_tokens):
+    added = []
+    while len(added) < max_new_tokens:
+        added.append(int(next_logits(ids + added).softmax(-1).multinomial(1)))
+        if added[-1] == end:
+            break
+    return added
+
+def f(next_logits, ids, end, max_new_tokens):
+    added = []
+    while len(added) < max_new_tokens:
+        added.append(int(next_logits(ids).argmax()))
+        if added[-1] == end:
+            break
+    return added
+
+def f(next_logits, ids, end, max_new_tokens):
+    added = []
+    while len(added) < max_new_tokens:
+        token = int(next_logits(ids + added).argmax())
+        if token in added:
+            break
+        added.append(token)
+        if token == end:
+            break
+    return added
+
+def f(next_logits, ids, end, max_new_tokens):
+    added = []
+    for _ in range(max_new_tokens):
+        added.append(int(next_logits(ids + added).argmax()))
+        if added[-1] == 0:
+            break
+    return added
+
+def f(next_logits, ids, end, max_new_tokens):
+    added = []
+    for _ in range(max_new_tokens - 1):
+        added.append(int(next_logits(ids + added).argmax()))
+        if added[-1] == end:
+            return added
+    return [*added, end][:max_new_tokens]
+""",
+}

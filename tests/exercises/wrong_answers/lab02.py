@@ -1,6 +1,7 @@
 """Lab 02: wrong answers as a person would type them, written apart from the declared mistakes.
 
-SPACE is what the cells above the exercises have defined; TYPED holds (exercise, code, a word that the verdict must hold).
+SPACE is what the cells above the exercises have defined; TYPED holds (exercise, code, a word that the verdict must hold); REFUSED
+holds answers that must not pass, whatever is said of them.
 """
 
 import torch
@@ -40,3 +41,478 @@ TYPED = [
         "temperature comes after",
     ),
 ]
+
+REFUSED = {
+    "2.1": """
+def f(logits, temperature):
+    weights = (logits / temperature - (logits / temperature).max()).exp()
+    return weights / weights.sum()
+
+def f(logits, temperature=1.0):
+    scaled = logits / temperature
+    weights = (scaled - scaled.mean()).exp()
+    return weights / weights.sum()
+
+def f(logits, temperature=1.0):
+    scaled = logits / temperature
+    weights = (scaled - scaled[0]).exp()
+    return weights / weights.sum()
+
+def f(logits, temperature=1.0):
+    scaled = logits / temperature
+    weights = (scaled - scaled.min()).exp()
+    return weights / weights.sum()
+
+def f(logits, temperature=1.0):
+    scaled = logits / temperature
+    weights = (scaled - scaled.norm()).exp()
+    return weights / weights.sum()
+
+def f(logits, temperature=1.0):
+    scaled = (logits / temperature).clamp(max=80)
+    weights = scaled.exp()
+    return weights / weights.sum()
+
+def f(logits, temperature=1.0):
+    scaled = (logits - logits.max()) / temperature
+    return scaled.exp() / (scaled.exp().sum() + 1e-3)
+
+def f(logits, temperature=2.0):
+    return torch.softmax(logits / temperature, 0)
+
+def f(logits, temperature=1.0):
+    return torch.softmax(logits, 0) ** (1 / temperature)
+
+def f(logits, temperature=1.0):
+    return torch.log_softmax(logits / temperature, 0)
+
+def f(logits, temperature=1.0):
+    weights = 2 ** (logits / temperature - (logits / temperature).max())
+    return weights / weights.sum()
+
+def f(logits, temperature=1.0):
+    scaled = logits / temperature - logits.max()
+    weights = scaled.exp()
+    return weights / weights.sum()
+
+def f(logits, temperature=1.0):
+    scaled = ((logits - logits.max()) / temperature).clamp(min=-20)
+    return scaled.exp() / scaled.exp().sum()
+""",
+    "2.2": """
+def f(probs, u):
+    return int((probs.cumsum(0) > u).nonzero()[0])
+
+def f(probs, u):
+    return int((probs.cumsum(0) <= u).sum())
+
+def f(probs, u):
+    return int((probs.cumsum(0) > u).int().argmax())
+
+def f(probs, u):
+    return int((probs.cumsum(0) < u).sum())
+
+def f(probs, u):
+    return min(int((probs.cumsum(0) <= u).sum()), len(probs) - 1)
+
+def f(probs, u):
+    total = 0.0
+    for i, p in enumerate(probs.tolist()):
+        total += p
+        if total > u:
+            return i
+    return 0
+
+def f(probs, u):
+    total = 0.0
+    for i, p in enumerate(probs.tolist()):
+        total += p
+        if total >= u:
+            return i
+    return len(probs) - 1
+
+def f(probs, u):
+    order = probs.argsort(descending=True)
+    passed = int((probs[order].cumsum(0) <= u).sum())
+    return int(order[min(passed, len(order) - 1)])
+
+def f(probs, u):
+    return int(torch.multinomial(probs, 1))
+
+def f(probs, u):
+    return int((probs - u).abs().argmin())
+
+def f(probs, u):
+    return int((probs.cumsum(0) - u).abs().argmin())
+
+def f(probs, u):
+    return min(int(torch.searchsorted(probs.cumsum(0), u)), int(probs.nonzero()[-1]))
+""",
+    "2.3": """
+def f(logits, k):
+    return torch.where(logits.abs() >= logits.abs().topk(k).values[-1], logits, float("-inf"))
+
+def f(logits, k):
+    return logits.masked_fill(logits <= logits.topk(k).values[-1], float("-inf"))
+
+def f(logits, k):
+    return logits.masked_fill(logits < logits.topk(k).values[0], float("-inf"))
+
+def f(logits, k):
+    return logits.masked_fill(logits < logits.unique()[-min(k, len(logits.unique()))], float("-inf"))
+
+def f(logits, k):
+    return logits.masked_fill(logits < logits.topk(k).values[-1], -1e9)
+
+def f(logits, k):
+    out = logits.new_full(logits.shape, float("-inf"))
+    out[: len(logits.topk(k).values)] = logits.topk(k).values
+    return out
+
+def f(logits, k):
+    return logits.softmax(0).masked_fill(logits < logits.topk(k).values[-1], 0.0)
+
+def f(logits, k):
+    return logits.masked_fill(logits < logits.topk(3).values[-1], float("-inf"))
+
+def f(logits, k):
+    return logits.masked_fill(logits < logits.sort().values[k - 1], float("-inf"))
+
+def f(logits, k):
+    mask = torch.zeros_like(logits)
+    mask[logits.topk(k).indices] = 1
+    return logits * mask
+
+def f(logits, k):
+    return logits.masked_fill(logits < logits.topk(k, largest=False).values[-1], float("-inf"))
+
+def f(logits, k):
+    out = logits.clone()
+    out[logits.argsort()[:k]] = float("-inf")
+    return out
+""",
+    "2.4": """
+def f(logits, p):
+    order = logits.argsort(descending=True)
+    probs = softmax(logits, 1.0)[order]
+    filtered = logits.clone()
+    filtered[order[probs.cumsum(0) - probs > p]] = float("-inf")
+    return filtered
+
+def f(logits, p):
+    order = logits.argsort(descending=True)
+    probs = softmax(logits, 1.0)[order]
+    return logits.masked_fill(probs.cumsum(0) - probs >= p, float("-inf"))
+
+def f(logits, p):
+    order = logits.argsort(descending=True)
+    probs = softmax(logits, 1.0)[order]
+    return logits[order].masked_fill(probs.cumsum(0) - probs >= p, float("-inf"))
+
+def f(logits, p):
+    order = logits.argsort(descending=True)
+    probs = softmax(logits, 1.0)[order]
+    return logits.masked_fill((probs.cumsum(0) - probs >= p)[order], float("-inf"))
+
+def f(logits, p):
+    probs = softmax(logits, 1.0)
+    return logits.masked_fill(probs.cumsum(0) - probs >= p, float("-inf"))
+
+def f(logits, p):
+    order = logits.argsort(descending=True)
+    probs = softmax(logits, 1.0)[order]
+    filtered = logits.clone()
+    filtered[order[probs.cumsum(0) > p]] = float("-inf")
+    filtered[order[0]] = logits[order[0]]
+    return filtered
+
+def f(logits, p):
+    order = logits.argsort(descending=True)
+    probs = softmax(logits, 1.0)[order]
+    filtered = logits.clone()
+    filtered[order[probs.cumsum(0) - probs >= p]] = 0.0
+    return filtered
+
+def f(logits, p):
+    return logits.masked_fill(softmax(logits, 1.0) < 1 - p, float("-inf"))
+
+def f(logits, p):
+    return logits.masked_fill(softmax(logits, 1.0) < p * softmax(logits, 1.0).max(), float("-inf"))
+
+def f(logits, p):
+    return top_k_filter(logits, max(1, int(p * len(logits))))
+
+def f(logits, p):
+    order = logits.argsort(descending=True)
+    probs = softmax(logits, 1.0)[order]
+    kept = int((probs.cumsum(0) < p).sum())
+    filtered = logits.clone()
+    filtered[order[kept:]] = float("-inf")
+    return filtered
+
+def f(logits, p):
+    order = logits.abs().argsort(descending=True)
+    probs = softmax(logits, 1.0)[order]
+    filtered = logits.clone()
+    filtered[order[probs.cumsum(0) - probs >= p]] = float("-inf")
+    return filtered
+
+def f(logits, p):
+    order = logits.argsort(descending=True)
+    probs = softmax(logits, 1.0)[order]
+    filtered = logits.clone()
+    filtered[order[probs.cumsum(0) - probs >= p]] = -100.0
+    return filtered
+""",
+    "2.5": """
+def f(logits, counts, frequency, presence):
+    return logits - frequency * counts - presence
+
+def f(logits, counts, frequency, presence):
+    return logits - frequency * counts - presence * (counts == 1)
+
+def f(logits, counts, frequency, presence):
+    return logits - frequency * counts - presence * (counts > 1)
+
+def f(logits, counts, frequency, presence):
+    return logits - frequency * (counts - 1).clamp(min=0) - presence * (counts > 0)
+
+def f(logits, counts, frequency, presence):
+    return (logits - frequency * counts - presence * (counts > 0)).clamp(min=0)
+
+def f(logits, counts, frequency, presence):
+    return logits * (1 - frequency * counts) - presence * (counts > 0)
+
+def f(logits, counts, frequency, presence):
+    return logits - frequency * counts / max(1, int(counts.sum())) - presence * (counts > 0)
+
+def f(logits, counts, frequency, presence):
+    return logits - (frequency + presence) * counts.bool()
+
+def f(logits, counts, frequency, presence):
+    return logits - (frequency * counts if frequency else presence * (counts > 0))
+
+def f(logits, counts, frequency, presence):
+    return logits - torch.where(logits > 0, frequency * counts + presence * (counts > 0), 0.0)
+
+def f(logits, counts, frequency, presence):
+    return logits - frequency * counts**2 - presence * (counts > 0)
+
+def f(logits, counts, frequency, presence):
+    return logits - frequency * counts.clamp(max=3) - presence * (counts > 0)
+
+def f(logits, counts, frequency, presence):
+    return (logits - frequency * counts - presence * (counts > 0)).round(decimals=1)
+
+def f(logits, counts, frequency, presence):
+    return logits - torch.maximum(frequency * counts, presence * (counts > 0))
+""",
+    "2.6": """
+def f(logits, ids, penalty):
+    out = logits.clone()
+    for i in ids:
+        out[i] = out[i] * penalty if out[i] < 0 else out[i] / penalty
+    return out
+
+def f(logits, ids, penalty):
+    out = logits.clone()
+    out[ids] = torch.where(out[ids] > 0, out[ids] * penalty, out[ids] / penalty)
+    return out
+
+def f(logits, ids, penalty):
+    out = logits.clone()
+    out[ids] = out[ids] - penalty
+    return out
+
+def f(logits, ids, penalty):
+    out = logits.clone()
+    out[ids] = out[ids] - (penalty - 1) * out[ids].abs()
+    return out
+
+def f(logits, ids, penalty):
+    out = logits.clone()
+    out[ids] = torch.where(out[ids] < 0, out[ids], out[ids] / penalty)
+    return out
+
+def f(logits, ids, penalty):
+    seen = logits[ids]
+    return torch.where(seen < 0, seen * penalty, seen / penalty)
+
+def f(logits, ids, penalty):
+    out = logits.clone()
+    out[ids] = torch.where(logits.mean() < 0, out[ids] * penalty, out[ids] / penalty)
+    return out
+
+def f(logits, ids, penalty):
+    out = logits.clone()
+    last = ids[-1:]
+    out[last] = torch.where(out[last] < 0, out[last] * penalty, out[last] / penalty)
+    return out
+
+def f(logits, ids, penalty):
+    out = logits.clone()
+    counts = ids.bincount(minlength=len(logits))
+    return torch.where(out < 0, out * penalty**counts, out / penalty**counts)
+
+def f(logits, ids, penalty):
+    counts = ids.bincount(minlength=len(logits))
+    repeated = counts > 1
+    return torch.where(repeated, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
+
+def f(logits, ids, penalty):
+    return torch.where(logits < 0, logits * penalty, logits / penalty)
+
+def f(logits, ids, penalty):
+    out = logits.clone()
+    out[ids] = float("-inf")
+    return out
+
+def f(logits, ids, penalty):
+    out = logits.clone()
+    out[ids] = torch.where(out[ids] < 0, out[ids] * 2, out[ids] / 2)
+    return out
+
+def f(logits, ids, penalty):
+    others = torch.ones(len(logits), dtype=torch.bool)
+    others[ids] = False
+    return torch.where(others, torch.where(logits < 0, logits / penalty, logits * penalty), logits)
+""",
+    "2.7": r"""
+def f(text, stops):
+    for stop in stops:
+        text = text.split(stop)[0]
+    return text
+
+def f(text, stops):
+    import re
+    return re.split("|".join(stops), text)[0]
+
+def f(text, stops):
+    import re
+    return re.split("|".join(map(re.escape, stops)), text)[0]
+
+def f(text, stops):
+    return min((text.split(stop)[0] for stop in stops), key=len)
+
+def f(text, stops):
+    places = [text.lower().find(stop.lower()) for stop in stops]
+    return text[: min((p for p in places if p >= 0), default=len(text))]
+
+def f(text, stops):
+    places = [text.find(stop) for stop in stops]
+    return text[: min((p for p in places if p > 0), default=len(text))]
+
+def f(text, stops):
+    places = [text.find(stop) for stop in stops]
+    return text[: min((p for p in places if p >= 0), default=len(text))].rstrip()
+
+def f(text, stops):
+    places = [text.find(stop) for stop in stops]
+    return text[: max(places)] if max(places) >= 0 else text
+
+def f(text, stops):
+    places = [text.index(stop) for stop in stops]
+    return text[: min(places, default=len(text))]
+
+def f(text, stops):
+    places = [text.find(stop) for stop in stops]
+    return text[: min((p for p in places if p >= 0), default=None)] if places else ""
+
+def f(text, stops):
+    places = [text.find(stop) for stop in stops]
+    return text[: min((p for p in places if p >= 0), default=-1)]
+
+def f(text, stops):
+    out = ""
+    for character in text:
+        out += character
+        for stop in stops:
+            if out.endswith(stop):
+                return out[: -len(stop)]
+    return out
+
+def f(text, stops):
+    lines = []
+    for line in text.split("\n"):
+        if any(stop in line for stop in stops):
+            break
+        lines.append(line)
+    return "\n".join(lines)
+
+def f(text, stops):
+    for stop in sorted(stops, key=len, reverse=True):
+        if stop in text:
+            text = text[: text.find(stop)]
+    return text
+
+def f(text, stops):
+    for n in range(1, len(text) + 1):
+        if any(stop in text[:n] for stop in stops):
+            return text[: n - max(len(stop) for stop in stops if stop in text[:n])]
+    return text
+""",
+    "2.8": """
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(logits, ids, penalty) / temperature
+    return draw(softmax(top_p_filter(top_k_filter(z, k), p), temperature), u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(logits, ids, penalty) / temperature
+    return draw(softmax(top_p_filter(z, p), 1.0), u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(logits, ids, penalty) / temperature
+    return draw(softmax(top_k_filter(z, k), 1.0), u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(logits, ids, penalty)
+    return draw(softmax(top_p_filter(top_k_filter(z, k), p), 1.0), u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(logits, ids, penalty) / temperature
+    return draw(softmax(top_k_filter(top_p_filter(z, p), k), 1.0), u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(top_k_filter(logits / temperature, k), ids, penalty)
+    return draw(softmax(top_p_filter(z, p), 1.0), u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(logits, ids, penalty) * temperature
+    return draw(softmax(top_p_filter(top_k_filter(z, k), p), 1.0), u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(logits, ids, penalty) / temperature
+    return int(top_p_filter(top_k_filter(z, k), p).argmax())
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(logits, ids.unique(), 1 / penalty) / temperature
+    return draw(softmax(top_p_filter(top_k_filter(z, k), p), 1.0), u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(logits, ids[-1:], penalty) / temperature
+    return draw(softmax(top_p_filter(top_k_filter(z, k), p), 1.0), u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = softmax(repetition_penalty(logits, ids, penalty), temperature)
+    return draw(softmax(top_p_filter(top_k_filter(z, k), p), 1.0), u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(logits, ids, penalty) / temperature
+    return draw(softmax(top_p_filter(top_k_filter(z, k), p), 1.0), 1 - u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    logits = repetition_penalty(logits, ids, penalty) / temperature
+    top_p_filter(top_k_filter(logits, k), p)
+    return draw(softmax(logits, 1.0), u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(logits, ids, penalty) / temperature
+    kept = top_p_filter(top_k_filter(z, k), p).isfinite()
+    return draw(softmax(logits.masked_fill(~kept, float("-inf")), 1.0), u)
+
+def f(logits, ids, u, temperature, k, p, penalty):
+    z = repetition_penalty(logits, ids, penalty) / temperature
+    kept = top_k_filter(z, k).isfinite() & top_p_filter(z, p).isfinite()
+    return draw(softmax(z.masked_fill(~kept, float("-inf")), 1.0), u)
+""",
+}
