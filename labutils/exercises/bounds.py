@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import gc
+import os
 import re
 import signal
 import sys
@@ -21,7 +22,9 @@ from labutils.machine import limits
 
 TICK_SECONDS = 0.02  # how often the clock and the resident set are looked at
 PATIENT_TICKS = 5  # exceptions that the function may catch, and clean up after, before every line of it raises one
-HARD_SHARE = 1.5  # of the allowed growth: more than this cannot be allocated at all, even in one step (Linux)
+HARD_SHARE = 1.5  # of the allowed growth: not much more than this can be allocated at all, even in one step (Linux)
+THREAD_BYTES = 2**24  # for the stack of each thread that a library may start; one that cannot have it ends the process
+SPARE_BYTES = 2**28  # for what a library sets up when it is first used
 
 
 class LimitExceeded(Exception):
@@ -222,7 +225,8 @@ def _hard_limit(growth: int) -> Iterator[None]:
     with suppress(OSError, ValueError):
         found = re.search(r"VmData:\s+(\d+) kB", status.read_text(encoding="utf-8"))
         if found:
-            limit = int(found[1]) * 1024 + int(HARD_SHARE * growth)
+            threads = (os.cpu_count() or 1) * THREAD_BYTES
+            limit = int(found[1]) * 1024 + int(HARD_SHARE * growth) + threads + SPARE_BYTES
             if before[0] == resource.RLIM_INFINITY or limit < before[0]:
                 resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
     try:

@@ -159,9 +159,9 @@ def _try(
                 f"For {trial.call} your function was still running after {LIMIT_SECONDS:g} s: is there a loop that never ends?"
             ) from None
         except LimitExceeded:
+            amount = f"{bounded.growth / limits.GIB:g} GiB" if bounded.growth >= limits.GIB else f"{bounded.growth // 2**20} MiB"
             raise WrongAnswer(
-                f"For {trial.call} your function took more than {limits.gib(bounded.growth):.1f} GiB of memory: "
-                f"does something grow without end?"
+                f"For {trial.call} your function took more than {amount} of memory: does something grow without end?"
             ) from None
 
 
