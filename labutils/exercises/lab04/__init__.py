@@ -1,7 +1,7 @@
-"""The functions of lab 04's exercises: formats and quantizers, and the bytes that inference and training take."""
+"""The functions of lab 04's exercises: formats, quantizers, packed codes, and the bytes that inference and training take."""
 
-from labutils.exercises.lab04 import memory, quantizers
+from labutils.exercises.lab04 import memory, number_formats, packed, quantizers
 
-EXERCISES = {**quantizers.EXERCISES, **memory.EXERCISES}
+EXERCISES = {**number_formats.EXERCISES, **quantizers.EXERCISES, **packed.EXERCISES, **memory.EXERCISES}
 
 __all__ = ["EXERCISES"]

@@ -1,77 +1,10 @@
-"""Bytes: of weights in each format, of a quantized matrix, of the key-value cache, of a training step."""
+"""Bytes of the key-value cache and of a training step."""
 
 from __future__ import annotations
 
-import math
+import random
 
 from labutils.exercises.registry import Cases, ExerciseFunctions
-from labutils.machine.limits import GB, GIB
-
-BITS = {"fp32": 32, "fp16": 16, "bf16": 16, "int8": 8, "int4": 4}
-
-
-# ----------------------------------------------------------------------------- 4.1 parameters to gigabytes
-
-
-def gigabytes(parameters: int, dtype: str) -> float:
-    return parameters * BITS[dtype] / 8 / GB
-
-
-def gigabytes_cases() -> Cases:
-    return [(10**9, "fp32"), (8 * 10**9, "fp32"), (7 * 10**9, "bf16"), (70 * 10**9, "int8"), (10**9, "int4")]
-
-
-def gib_instead_of_gb(parameters: int, dtype: str) -> float:
-    return parameters * BITS[dtype] / 8 / GIB
-
-
-def gigabits(parameters: int, dtype: str) -> float:
-    return parameters * BITS[dtype] / GB
-
-
-def bytes_instead_of_gb(parameters: int, dtype: str) -> float:
-    return parameters * BITS[dtype] / 8
-
-
-def four_bytes_in_every_format(parameters: int, dtype: str) -> float:
-    return parameters * 4 / GB
-
-
-# -------------------------------------------------------- 4.5 bytes of a quantized matrix, scales included
-
-
-def quantized_bytes(rows: int, columns: int, bits: int, block: int) -> int:
-    blocks = rows * math.ceil(columns / block)
-    return rows * columns * bits // 8 + blocks * 4
-
-
-def quantized_bytes_cases() -> Cases:
-    return [(4, 64, 8, 64), (576, 576, 4, 64), (576, 1536, 4, 32), (10, 100, 8, 64), (2, 6, 4, 4)]
-
-
-def no_scales(rows: int, columns: int, bits: int, block: int) -> int:
-    return rows * columns * bits // 8
-
-
-def one_byte_per_scale(rows: int, columns: int, bits: int, block: int) -> int:
-    return rows * columns * bits // 8 + rows * math.ceil(columns / block)
-
-
-def ignores_the_short_block(rows: int, columns: int, bits: int, block: int) -> int:
-    return rows * columns * bits // 8 + rows * (columns // block) * 4
-
-
-def one_byte_per_value(rows: int, columns: int, bits: int, block: int) -> int:
-    return rows * columns + rows * math.ceil(columns / block) * 4
-
-
-def one_scale_per_row(rows: int, columns: int, bits: int, block: int) -> int:
-    return rows * columns * bits // 8 + rows * 4
-
-
-def blocks_across_rows(rows: int, columns: int, bits: int, block: int) -> int:
-    return rows * columns * bits // 8 + math.ceil(rows * columns / block) * 4
-
 
 # ------------------------------------------------------------------------ 4.7 bytes of the key-value cache
 
@@ -88,7 +21,18 @@ def kv_cache_bytes_cases() -> Cases:
         (32, 32, 8, 128, 8192, 1, 2),
         (2, 4, 4, 8, 10, 3, 4),
         (80, 64, 8, 128, 1000, 2, 2),
+        (3, 5, 5, 7, 11, 13),
+        (1, 1, 1, 1, 1),
+        (5, 6, 2, 16, 0, 3, 1),
     ]
+
+
+def random_kv_cache_bytes(rng: random.Random, size: int) -> tuple[int, ...]:
+    """With the batch and the bytes left out, the bytes left out, or neither."""
+    kv_heads = rng.randint(1, 2 + size // 3)
+    needed = (rng.randint(1, 2 + 2 * size), rng.randint(1, 4) * kv_heads, kv_heads, rng.randint(1, 4 + 5 * size))
+    more = rng.randint(1, 2 + size), rng.choice((1, 2, 3, 4, 8))
+    return (*needed, rng.randint(size > 0, 2 + 40 * size), *more[: size % 3])
 
 
 def counts_query_heads(
@@ -121,6 +65,24 @@ def squares_the_length(
     return 2 * layers * kv_heads * head_dim * length * length * batch * bytes_per_number
 
 
+def four_bytes_whatever_is_said(
+    layers: int, heads: int, kv_heads: int, head_dim: int, length: int, batch: int = 1, bytes_per_number: int = 4
+) -> int:
+    return 2 * layers * kv_heads * head_dim * length * batch * 4
+
+
+def counts_numbers(
+    layers: int, heads: int, kv_heads: int, head_dim: int, length: int, batch: int = 1, bytes_per_number: int = 4
+) -> int:
+    return 2 * layers * kv_heads * head_dim * length * batch
+
+
+def divides_the_heads(
+    layers: int, heads: int, kv_heads: int, head_dim: int, length: int, batch: int = 1, bytes_per_number: int = 4
+) -> int:
+    return 2 * layers * (heads // kv_heads) * head_dim * length * batch * bytes_per_number
+
+
 # ----------------------------------------------------------------------------- 4.8 training memory by term
 
 
@@ -134,7 +96,20 @@ def terms(weights: int, gradients: int, optimizer: int) -> dict[str, int]:
 
 
 def training_bytes_cases() -> Cases:
-    return [(100, 100), (135_000_000, 135_000_000), (135_000_000, 1_000_000), (8 * 10**9, 20_000_000, 2)]
+    return [
+        (100, 100),
+        (135_000_000, 135_000_000),
+        (135_000_000, 1_000_000),
+        (8 * 10**9, 20_000_000, 2),
+        (70, 0),  # nothing is trained
+        (1, 1, 1),
+    ]
+
+
+def random_training_bytes(rng: random.Random, size: int) -> tuple[int, ...]:
+    parameters = rng.randint(1, 3 * 10 ** (1 + size // 3))
+    trainable = parameters if size % 5 == 4 else rng.randint(0, parameters)
+    return (parameters, trainable, *rng.choice(((), (), (1,), (2,), (8,))))
 
 
 def one_optimizer_state(parameters: int, trainable: int, bytes_per_number: int = 4) -> dict[str, int]:
@@ -157,19 +132,37 @@ def four_bytes_for_every_number(parameters: int, trainable: int, bytes_per_numbe
     return training_bytes(parameters, trainable, 4)
 
 
+def numbers_instead_of_bytes(parameters: int, trainable: int, bytes_per_number: int = 4) -> dict[str, int]:
+    return training_bytes(parameters, trainable, 1)
+
+
+def optimizer_in_four_bytes(parameters: int, trainable: int, bytes_per_number: int = 4) -> dict[str, int]:
+    return terms(parameters * bytes_per_number, trainable * bytes_per_number, 8 * trainable)
+
+
+def omits_the_trained_weights(parameters: int, trainable: int, bytes_per_number: int = 4) -> dict[str, int]:
+    return terms((parameters - trainable) * bytes_per_number, trainable * bytes_per_number, 2 * trainable * bytes_per_number)
+
+
+def adds_the_trained_weights(parameters: int, trainable: int, bytes_per_number: int = 4) -> dict[str, int]:
+    return terms((parameters + trainable) * bytes_per_number, trainable * bytes_per_number, 2 * trainable * bytes_per_number)
+
+
 EXERCISES = {
-    "4.1": ExerciseFunctions(
-        gigabytes, gigabytes_cases, (gib_instead_of_gb, gigabits, bytes_instead_of_gb, four_bytes_in_every_format)
-    ),
-    "4.5": ExerciseFunctions(
-        quantized_bytes,
-        quantized_bytes_cases,
-        (no_scales, one_byte_per_scale, ignores_the_short_block, one_byte_per_value, one_scale_per_row, blocks_across_rows),
-    ),
     "4.7": ExerciseFunctions(
         kv_cache_bytes,
         kv_cache_bytes_cases,
-        (counts_query_heads, keys_or_values_only, one_layer_only, ignores_the_batch, squares_the_length),
+        (
+            counts_query_heads,
+            keys_or_values_only,
+            one_layer_only,
+            ignores_the_batch,
+            squares_the_length,
+            four_bytes_whatever_is_said,
+            counts_numbers,
+            divides_the_heads,
+        ),
+        random_kv_cache_bytes,
     ),
     "4.8": ExerciseFunctions(
         training_bytes,
@@ -180,6 +173,11 @@ EXERCISES = {
             optimizer_for_frozen_weights,
             omits_the_frozen_weights,
             four_bytes_for_every_number,
+            numbers_instead_of_bytes,
+            optimizer_in_four_bytes,
+            omits_the_trained_weights,
+            adds_the_trained_weights,
         ),
+        random_training_bytes,
     ),
 }

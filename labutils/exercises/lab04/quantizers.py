@@ -1,59 +1,18 @@
-"""Bits: a float's value, two quantizers, and two 4-bit codes in a byte."""
+"""Two quantizers in 8 bits: absmax, and with a zero-point."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from math import prod
 
 import torch
 from torch import Tensor
 
+from labutils.exercises.draws import DTYPES, batch_shape
 from labutils.exercises.registry import Cases, ExerciseFunctions
 from labutils.exercises.tensors import float64
-from labutils.quantization.four_bit import pack_codes
 from labutils.quantization.integers import quantize
-from labutils.quantization.number_formats import BitPattern, FloatFormat
-
-# ------------------------------------------------------------------------- 4.2 the value of a float's bits
-
-
-def float_value(sign: int, exponent: int, mantissa: int, exponent_bits: int, mantissa_bits: int) -> float:
-    return BitPattern(FloatFormat("", exponent_bits, mantissa_bits), sign, exponent, mantissa).value
-
-
-def scaled(sign: int, exponent: float, significand: float) -> float:
-    return (-1.0) ** sign * 2.0**exponent * significand
-
-
-def float_value_cases() -> Cases:
-    return [
-        (0, 127, 0, 8, 23),
-        (1, 128, 2**22, 8, 23),
-        (0, 16, 256, 5, 10),
-        (0, 0, 1, 5, 10),
-        (1, 134, 1, 8, 7),
-        (0, 0, 0, 8, 7),
-    ]
-
-
-def no_hidden_one(sign: int, exponent: int, mantissa: int, exponent_bits: int, mantissa_bits: int) -> float:
-    return scaled(sign, exponent - 2 ** (exponent_bits - 1) + 1, mantissa / 2**mantissa_bits)
-
-
-def bias_one_too_large(sign: int, exponent: int, mantissa: int, exponent_bits: int, mantissa_bits: int) -> float:
-    return float_value(sign, exponent, mantissa, exponent_bits, mantissa_bits) / 2
-
-
-def no_bias(sign: int, exponent: int, mantissa: int, exponent_bits: int, mantissa_bits: int) -> float:
-    return scaled(sign, exponent, 1 + mantissa / 2**mantissa_bits)
-
-
-def ignores_the_sign(sign: int, exponent: int, mantissa: int, exponent_bits: int, mantissa_bits: int) -> float:
-    return float_value(0, exponent, mantissa, exponent_bits, mantissa_bits)
-
-
-def subnormal_read_as_normal(sign: int, exponent: int, mantissa: int, exponent_bits: int, mantissa_bits: int) -> float:
-    return scaled(sign, exponent - 2 ** (exponent_bits - 1) + 1, 1 + mantissa / 2**mantissa_bits)
-
 
 # --------------------------------------------------------------------------------- 4.3 absmax quantization
 
@@ -72,7 +31,29 @@ def absmax_quantize_cases() -> Cases:
         (float64(1.27, -0.5, 0.036, 0.0),),
         (float64(0.47, -0.36, 0.24, 12.7),),
         (float64(-2.54, 1.0, 0.5, -0.1),),
+        (float64([0.3, -1.27, 0.02], [0.52, 0.9, -0.014]),),
+        (float64([[-0.0127, 0.004], [0.0002, 0.0061]]).float(),),
+        (float64(-3.0, -25.4, -1.3).float(),),
+        (float64(-0.8),),
+        (float64(2e-6, -1.1e-5, 0.0),),
+        (float64(127.0, 0.5, 1.5, -2.5, -3.5),),  # halves go to the even neighbour
     ]
+
+
+def number_off_the_ties(rng: random.Random, low: float, high: float, scale: float) -> float:
+    """A number to three digits that every right computation rounds to the same code: its quotient by the scale is no half."""
+    while True:
+        number = float(f"{rng.uniform(low, high):.3g}")
+        if abs(abs(number / scale) % 1 - 0.5) > 0.02:
+            return number
+
+
+def random_absmax_quantize(rng: random.Random, size: int) -> tuple[Tensor]:
+    largest = float(f"{rng.uniform(1, 9) * 10.0 ** rng.randint(-3, 3):.3g}")
+    shape = (*batch_shape(rng, size), 1 + size // 2)
+    numbers = [number_off_the_ties(rng, -largest, largest, largest / 127) for _ in range(prod(shape) - 1)]
+    numbers.insert(rng.randrange(prod(shape)), rng.choice((largest, -largest)))
+    return (torch.tensor(numbers, dtype=rng.choice(DTYPES)).reshape(shape),)
 
 
 def inverted_scale(x: Tensor) -> tuple[Tensor, float]:
@@ -103,6 +84,28 @@ def truncates(x: Tensor) -> tuple[Tensor, float]:
     return (x / scale).trunc(), scale
 
 
+def rounds_halves_up(x: Tensor) -> tuple[Tensor, float]:
+    _, scale = absmax_quantize(x)
+    return (x / scale + 0.5).floor(), scale
+
+
+def codes_of_type_int8(x: Tensor) -> tuple[Tensor, float]:
+    codes, scale = absmax_quantize(x)
+    return codes.to(torch.int8), scale
+
+
+def returns_the_restored_values(x: Tensor) -> tuple[Tensor, float]:
+    codes, scale = absmax_quantize(x)
+    return codes * scale, scale
+
+
+def one_scale_per_row(x: Tensor) -> tuple[Tensor, Tensor | float]:
+    if x.ndim == 1:
+        return absmax_quantize(x)
+    scale = x.abs().amax(-1, keepdim=True) / 127
+    return (x / scale).round(), scale
+
+
 # ----------------------------------------------------------------------------- 4.4 zero-point quantization
 
 
@@ -127,7 +130,33 @@ def zero_point_with(
 def zero_point_quantize_cases() -> Cases:
     positive, all_far_from_zero = float64(0.0, 1.0, 2.55, 0.3), float64(5.0, 5.1, 10.2)
     shifted, uneven = float64(-1.007, 1.543, 0.004, 0.7), float64(-0.777, 1.3, 0.2, -0.05)
-    return [(positive,), (shifted,), (all_far_from_zero,), (uneven,)]
+    negative = float64(-5.0, -5.1, -10.2)
+    return [
+        (positive,),
+        (shifted,),
+        (all_far_from_zero,),
+        (uneven,),
+        (negative,),
+        (float64([0.61, -0.24], [0.03, -0.5]),),
+        (float64([[0.002, 0.0051], [-0.0008, 0.0013]]).float(),),
+        (float64(-0.8),),
+        (float64(2e-6, -1.1e-5, 0.0),),
+        (float64(253.5, -1.5, 0.0, 10.0),),  # both ends lie on a half and round away from 0: the highest code would be 256
+    ]
+
+
+def random_zero_point_quantize(rng: random.Random, size: int) -> tuple[Tensor]:
+    unit = 10.0 ** rng.randint(-3, 3)
+    shape = (*batch_shape(rng, size), 2 + size // 2)
+    low, high = rng.choice(((-9, 9), (-9, 9), (1, 9), (-9, -1)))
+    while True:
+        bounds = sorted(float(f"{unit * rng.uniform(low, high):.3g}") for _ in range(2))
+        scale = (max(bounds[1], 0.0) - min(bounds[0], 0.0)) / 255
+        if bounds[0] < bounds[1] and all(abs(abs(bound / scale) % 1 - 0.5) > 0.02 for bound in bounds):
+            break
+    numbers = bounds + [number_off_the_ties(rng, bounds[0], bounds[1], scale) for _ in range(prod(shape) - 2)]
+    rng.shuffle(numbers)
+    return (torch.tensor(numbers, dtype=rng.choice(DTYPES)).reshape(shape),)
 
 
 def truncates_the_zero_point(x: Tensor) -> tuple[Tensor, float, float]:
@@ -150,50 +179,64 @@ def zero_point_with_the_wrong_sign(x: Tensor) -> tuple[Tensor, float, float]:
     return zero_point_with(x, sign=-1)
 
 
-# --------------------------------------------------------------------------- 4.6 two 4-bit codes in a byte
+def does_not_clamp(x: Tensor) -> tuple[Tensor, float, int]:
+    _, scale, zero_point = zero_point_quantize(x)
+    return (x / scale).round() + zero_point, scale, zero_point
 
 
-def as_bytes(codes: Tensor) -> Tensor:
-    return codes.to(torch.uint8)
+def rounds_the_distance_from_the_lowest(x: Tensor) -> tuple[Tensor, float, int]:
+    _, scale, zero_point = zero_point_quantize(x)
+    return ((x - min(x.min().item(), 0.0)) / scale).round().clamp(0, 255), scale, zero_point
 
 
-def pack_cases() -> Cases:
-    return [
-        (as_bytes(torch.tensor([3, 10])),),
-        (as_bytes(torch.tensor([0, 15, 15, 0, 7, 8])),),
-        (as_bytes(torch.tensor([1, 2, 3, 4])),),
-    ]
+def codes_not_rounded(x: Tensor) -> tuple[Tensor, float, int]:
+    _, scale, zero_point = zero_point_quantize(x)
+    return (x / scale + zero_point).clamp(0, 255), scale, zero_point
 
 
-def exchanges_the_halves(codes: Tensor) -> Tensor:
-    return as_bytes(16 * codes[0::2] + codes[1::2])
+def codes_without_the_zero_point(x: Tensor) -> tuple[Tensor, float, int]:
+    _, scale, zero_point = zero_point_quantize(x)
+    return (x / scale).round().clamp(0, 255), scale, zero_point
 
 
-def no_shift(codes: Tensor) -> Tensor:
-    return as_bytes(codes[0::2] + codes[1::2])
-
-
-def shifts_by_eight(codes: Tensor) -> Tensor:
-    return as_bytes(codes[0::2])
-
-
-def pairs_distant_codes(codes: Tensor) -> Tensor:
-    return as_bytes(codes[: len(codes) // 2] + 16 * codes[len(codes) // 2 :])
+def codes_of_type_uint8(x: Tensor) -> tuple[Tensor, float, int]:
+    codes, scale, zero_point = zero_point_quantize(x)
+    return codes.to(torch.uint8), scale, zero_point
 
 
 EXERCISES = {
-    "4.2": ExerciseFunctions(
-        float_value, float_value_cases, (no_hidden_one, bias_one_too_large, no_bias, ignores_the_sign, subnormal_read_as_normal)
-    ),
     "4.3": ExerciseFunctions(
         absmax_quantize,
         absmax_quantize_cases,
-        (inverted_scale, largest_value_not_magnitude, divides_by_128, no_rounding, rounds_down, truncates),
+        (
+            inverted_scale,
+            largest_value_not_magnitude,
+            divides_by_128,
+            no_rounding,
+            rounds_down,
+            truncates,
+            rounds_halves_up,
+            codes_of_type_int8,
+            returns_the_restored_values,
+            one_scale_per_row,
+        ),
+        random_absmax_quantize,
     ),
     "4.4": ExerciseFunctions(
         zero_point_quantize,
         zero_point_quantize_cases,
-        (truncates_the_zero_point, fractional_zero_point, counts_256_steps, range_without_zero, zero_point_with_the_wrong_sign),
+        (
+            truncates_the_zero_point,
+            fractional_zero_point,
+            counts_256_steps,
+            range_without_zero,
+            zero_point_with_the_wrong_sign,
+            does_not_clamp,
+            rounds_the_distance_from_the_lowest,
+            codes_not_rounded,
+            codes_without_the_zero_point,
+            codes_of_type_uint8,
+        ),
+        random_zero_point_quantize,
     ),
-    "4.6": ExerciseFunctions(pack_codes, pack_cases, (exchanges_the_halves, no_shift, shifts_by_eight, pairs_distant_codes)),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from labutils.exercises.registry import Cases, ExerciseFunctions
 
 # ----------------------------------------------------------------------------------- 5.3 warm-up and decay
@@ -29,7 +31,22 @@ def rate_at_cases() -> Cases:
         (1, 5, 2.0, 1),
         (4, 5, 2.0, 1),
         (0, 4, 0.5, 0),
+        (0, 1, 0.3, 0),
+        (0, 2, 5e-5, 1),
+        (1, 2, 5e-5, 1),
+        (17, 60, 3e-4, 18),
+        (41, 60, 3e-4, 6),
+        (3, 8, 0.4, 0),
     ]
+
+
+def random_rate_at(rng: random.Random, size: int) -> tuple[int, int, float, int]:
+    steps = 1 + size * (1 + size // 4)
+    warmup = 0 if size % 6 == 2 else rng.randint(0, steps - 1)
+    step = rng.randrange(steps)
+    if size % 4 == 3:
+        step = max(0, min(steps - 1, warmup + rng.randint(-1, 1)))  # beside the peak
+    return step, steps, rng.randint(1, 99) * 10.0 ** rng.randint(-6, -1), warmup
 
 
 def warmup_from_zero(step: int, steps: int, peak: float, warmup: int) -> float:
@@ -49,7 +66,7 @@ def decay_stretched_over_all_steps(step: int, steps: int, peak: float, warmup: i
 
 
 def zero_at_the_last_step(step: int, steps: int, peak: float, warmup: int) -> float:
-    return rate_with_decay(step, steps, peak, warmup, decayed=peak * (steps - 1 - step) / (steps - 1 - warmup))
+    return rate_with_decay(step, steps, peak, warmup, decayed=peak * (steps - 1 - step) / max(1, steps - 1 - warmup))
 
 
 def decay_one_step_ahead(step: int, steps: int, peak: float, warmup: int) -> float:
@@ -68,6 +85,18 @@ def share_of_the_peak(step: int, steps: int, peak: float, warmup: int) -> float:
     return rate_at(step, steps, 1.0, warmup)
 
 
+def falls_to_nothing_in_whole_steps(step: int, steps: int, peak: float, warmup: int) -> float:
+    return rate_with_decay(step, steps, peak, warmup, decayed=peak * ((steps - step) // (steps - warmup)))
+
+
+def warmup_over_all_steps(step: int, steps: int, peak: float, warmup: int) -> float:
+    return peak * (step + 1) / steps if step < warmup else rate_at(step, steps, peak, warmup)
+
+
+def decay_by_the_square(step: int, steps: int, peak: float, warmup: int) -> float:
+    return rate_with_decay(step, steps, peak, warmup, decayed=peak * ((steps - step) / (steps - warmup)) ** 2)
+
+
 EXERCISES = {
     "5.3": ExerciseFunctions(
         rate_at,
@@ -82,6 +111,10 @@ EXERCISES = {
             no_warmup,
             warmup_one_step_too_long,
             share_of_the_peak,
+            falls_to_nothing_in_whole_steps,
+            warmup_over_all_steps,
+            decay_by_the_square,
         ),
+        random_rate_at,
     ),
 }

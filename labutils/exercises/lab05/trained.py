@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 
 from labutils.exercises.registry import Cases, ExerciseFunctions
@@ -50,7 +51,23 @@ def trained_numbers_cases() -> Cases:
         (block, "lora"),
         (block, "full"),
         (block, "bitfit"),
+        ({"explora.weight": 5, "explora.lora_A.bias": 7, "explora.bias": 5, "bias_table.lora_B.weight": 5}, "lora"),
+        ({"explora.weight": 5, "explora.lora_A.bias": 7, "explora.bias": 5, "bias_table.lora_B.weight": 5}, "full"),
+        ({"explora.weight": 5, "explora.lora_A.bias": 7, "explora.bias": 5, "bias_table.lora_B.weight": 5}, "bitfit"),
+        (biased, "lora"),
+        ({}, "full"),
     ]
+
+
+PARTS = ("q_proj", "up_proj", "norm", "relative_attention_bias", "lm_head", "explora", "bias_gate")
+ENDS = ("weight", "bias", "base_layer.weight", "base_layer.bias", "lora_A.weight", "lora_B.weight", "lora_B.bias")
+
+
+def random_trained_numbers(rng: random.Random, size: int) -> tuple[dict[str, int], str]:
+    """Names of a model with an adapter, in any order; few different sizes, so that some are alike."""
+    names = {f"layers.{rng.randrange(1 + size // 4)}.{rng.choice(PARTS)}.{rng.choice(ENDS)}" for _ in range(1 + size)}
+    sizes = {name: rng.choice((rng.randint(1, 4), rng.randint(1, 999))) for name in rng.sample(sorted(names), len(names))}
+    return sizes, ("bitfit", "lora", "full")[size % 3]
 
 
 def lora_counts_everything(sizes: Mapping[str, int], method: str) -> int:
@@ -96,8 +113,49 @@ def bitfit_counts_bias_anywhere(sizes: Mapping[str, int], method: str) -> int:
     return count_otherwise(sizes, method, "bitfit", lambda name: "bias" in name)
 
 
+def bitfit_counts_own_bias_anywhere(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "bitfit", lambda name: "lora_" not in name and "bias" in name)
+
+
+def bitfit_counts_biases_of_the_adapter(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "bitfit", lambda name: name.endswith("bias"))
+
+
+def lora_without_its_biases(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "lora", lambda name: "lora_" in name and name.endswith("weight"))
+
+
+def full_counts_weights_only(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "full", lambda name: "lora_" not in name and name.endswith("weight"))
+
+
+def full_without_base_layers(sizes: Mapping[str, int], method: str) -> int:
+    return count_otherwise(sizes, method, "full", lambda name: "lora_" not in name and "base_layer" not in name)
+
+
+def equal_sizes_counted_once(sizes: Mapping[str, int], method: str) -> int:
+    return sum({sizes[name] for name in trained_names(sizes, method)})
+
+
 def counts_tensors(sizes: Mapping[str, int], method: str) -> int:
     return len(trained_names(sizes, method))
+
+
+def counts_every_bias(sizes: Mapping[str, int]) -> int:
+    """What BitFit trains, for an answer that forgets that an adapter can have biases too."""
+    return bitfit_counts_biases_of_the_adapter(sizes, "bitfit")
+
+
+def full_and_bitfit_count_the_adapter(sizes: Mapping[str, int], method: str) -> int:
+    return counts_every_bias(sizes) if method == "bitfit" else full_counts_the_adapter(sizes, method)
+
+
+def lora_everything_and_bitfit_every_bias(sizes: Mapping[str, int], method: str) -> int:
+    return counts_every_bias(sizes) if method == "bitfit" else full_and_lora_count_everything(sizes, method)
+
+
+def counts_tensors_with_every_bias(sizes: Mapping[str, int], method: str) -> int:
+    return sum(name.endswith("bias") for name in sizes) if method == "bitfit" else counts_tensors(sizes, method)
 
 
 EXERCISES = {
@@ -115,7 +173,17 @@ EXERCISES = {
             bitfit_counts_whole_layers,
             bitfit_counts_the_whole_model,
             bitfit_counts_bias_anywhere,
+            bitfit_counts_own_bias_anywhere,
+            bitfit_counts_biases_of_the_adapter,
+            lora_without_its_biases,
+            full_counts_weights_only,
+            full_without_base_layers,
+            equal_sizes_counted_once,
             counts_tensors,
+            full_and_bitfit_count_the_adapter,
+            lora_everything_and_bitfit_every_bias,
+            counts_tensors_with_every_bias,
         ),
+        random_trained_numbers,
     ),
 }

@@ -1,13 +1,15 @@
 """Lab 05: wrong answers as a person would type them, written apart from the declared mistakes.
 
 SPACE is what the cells above the exercises have defined, and F, which people import by habit; TYPED holds (exercise, code,
-a word that the verdict must hold).
+a word that the verdict must hold); REFUSED holds answers that must not pass, whatever is said of them.
 """
+
+import math
 
 import torch
 import torch.nn.functional as F
 
-SPACE = {"torch": torch, "F": F}
+SPACE = {"math": math, "torch": torch, "F": F}
 
 TYPED = [
     (
@@ -59,8 +61,8 @@ TYPED = [
     ),
     (
         "5.2",
-        "def f(logits, labels):\n p = torch.softmax(logits[:-1], dim=-1)\n keep = labels[1:] != -100\n"
-        " return -p[keep].gather(1, labels[1:][keep][:, None]).log2().mean().item()",
+        "def f(logits, labels):\n p = torch.log_softmax(logits[:-1], dim=-1)\n keep = labels[1:] != -100\n"
+        " return -p[keep].gather(1, labels[1:][keep][:, None]).mean().item() / math.log(2)",
         "bits",
     ),
     ("5.2", "def f(logits, labels):\n return F.cross_entropy(logits[1:], labels[:-1]).item()", "wrong way"),
@@ -169,4 +171,408 @@ TYPED = [
         "columns",
     ),
     ("5.8", "def f(vector, embeddings):\n return F.cosine_similarity(embeddings, vector[None]).argmax()", "of type int"),
+    ("5.4", "def f(noise, n_out):\n return noise, torch.tensor([[0] * len(noise)] * n_out)", "whole numbers"),
+    ("5.5", "def f(x, weight, a, b, alpha):\n return F.linear(x, weight) + alpha // len(a) * (x @ a.T @ b.T)", "whole number"),
+    (
+        "5.8",
+        "def f(vector, embeddings):\n return int((embeddings @ vector / embeddings.abs().max(dim=1).values).argmax())",
+        "largest element",
+    ),
+    (
+        "5.8",
+        "def f(vector, embeddings):\n return max(range(len(embeddings)), key=lambda i: embeddings[i].max().item())",
+        "largest number",
+    ),
 ]
+
+REFUSED = {
+    "5.1": """
+def f(prompt_ids, completion_ids, end_id):
+    if not completion_ids:
+        return list(prompt_ids), [-100] * len(prompt_ids)
+    wanted = completion_ids + [end_id]
+    return prompt_ids + wanted, [-100] * len(prompt_ids) + wanted
+
+def f(prompt_ids, completion_ids, end_id):
+    ids = prompt_ids + completion_ids + [end_id]
+    return ids, [-100 if i in prompt_ids else i for i in ids]
+
+def f(prompt_ids, completion_ids, end_id):
+    ids = prompt_ids + completion_ids + [end_id]
+    start = ids.index(completion_ids[0]) if completion_ids else len(ids) - 1
+    return ids, [-100] * start + ids[start:]
+
+def f(prompt_ids, completion_ids, end_id):
+    ids = prompt_ids + completion_ids + [end_id]
+    return ids, [-100] * (len(ids) - len(completion_ids) - 1) + completion_ids + [end_id] * bool(completion_ids)
+
+def f(prompt_ids, completion_ids, end_id):
+    ids = prompt_ids + completion_ids
+    if ids[-1:] != [end_id]:
+        ids = ids + [end_id]
+    return ids, [-100] * len(prompt_ids) + ids[len(prompt_ids):]
+
+def f(prompt_ids, completion_ids, end_id):
+    ids = prompt_ids + completion_ids + [end_id]
+    labels = list(ids)
+    labels[: max(1, len(prompt_ids))] = [-100] * max(1, len(prompt_ids))
+    return ids, labels
+
+def f(prompt_ids, completion_ids, end_id):
+    ids = prompt_ids + [end_id] + completion_ids + [end_id]
+    return ids, [-100] * (len(prompt_ids) + 1) + completion_ids + [end_id]
+
+def f(prompt_ids, completion_ids, end_id):
+    ids = prompt_ids + completion_ids + [end_id]
+    return ids, [-1] * len(prompt_ids) + completion_ids + [end_id]
+
+def f(prompt_ids, completion_ids, end_id):
+    ids = prompt_ids + completion_ids + [end_id]
+    return [ids, [-100] * len(prompt_ids) + completion_ids + [end_id]]
+
+def f(prompt_ids, completion_ids, end_id):
+    ids = torch.tensor(prompt_ids + completion_ids + [end_id])
+    labels = ids.clone()
+    labels[: len(prompt_ids)] = -100
+    return ids, labels
+
+def f(prompt_ids, completion_ids, end_id):
+    ids = prompt_ids + completion_ids + [end_id]
+    return ids, [-100] * (len(prompt_ids) + 1) + completion_ids[1:] + [end_id]
+""",
+    "5.2": """
+def f(logits, labels):
+    rows, targets = logits[:-1], labels[1:]
+    kept = targets > 0
+    return F.cross_entropy(rows[kept], targets[kept]).item()
+
+def f(logits, labels):
+    start = int((labels != -100).nonzero()[0])
+    return F.cross_entropy(logits[start - 1 : -1], labels[start:]).item()
+
+def f(logits, labels):
+    kept = labels != -100
+    return F.cross_entropy(logits[kept], labels[kept]).item()
+
+def f(logits, labels):
+    rows, targets = logits[:-1], labels[1:]
+    kept = targets != -100
+    z = rows[kept].exp()
+    return -(z.gather(1, targets[kept][:, None]) / z.sum(1, keepdim=True)).log().mean().item()
+
+def f(logits, labels):
+    losses = F.cross_entropy(logits[:-1], labels[1:], reduction="none")
+    return losses[losses > 0.5].mean().item()
+
+def f(logits, labels):
+    return F.cross_entropy(logits[:-1].softmax(-1), labels[1:]).item()
+
+def f(logits, labels):
+    losses = F.cross_entropy(logits[:-1], labels[1:], reduction="sum")
+    return (losses / (labels != -100).sum()).item()
+
+def f(logits, labels):
+    return F.cross_entropy(logits[:-1], labels[1:], label_smoothing=0.1).item()
+
+def f(logits, labels):
+    rows, targets = logits[:-1], labels[1:]
+    kept = targets != -100
+    probabilities = rows[kept].softmax(-1).gather(1, targets[kept][:, None])
+    return -math.log(probabilities.mean())
+
+def f(logits, labels):
+    return math.exp(F.cross_entropy(logits[:-1], labels[1:]))
+
+def f(logits, labels):
+    rows, targets = logits[:-1], labels[1:]
+    kept = targets != -100
+    return -rows[kept].log_softmax(0).gather(1, targets[kept][:, None]).mean().item()
+
+def f(logits, labels):
+    last = int((labels != -100).nonzero()[-1])
+    return F.cross_entropy(logits[last - 1], labels[last]).item()
+
+def f(logits, labels):
+    return F.cross_entropy(logits[:-1], labels[1:].clamp(min=0)).item()
+
+def f(logits, labels):
+    rows, targets = logits[:-1], labels[1:]
+    kept = targets != -100
+    return (1 - rows[kept].softmax(-1).gather(1, targets[kept][:, None])).mean().item()
+""",
+    "5.3": """
+def f(step, steps, peak, warmup):
+    return peak * min((step + 1) / warmup, (steps - step) / (steps - warmup))
+
+def f(step, steps, peak, warmup):
+    return peak * min((step + 1) / max(warmup, 1), (steps - step) / steps)
+
+def f(step, steps, peak, warmup):
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * ((steps - step) // (steps - warmup))
+
+def f(step, steps, peak, warmup):
+    if step < warmup:
+        return peak * (step + 1) / (warmup + 1)
+    return peak * (steps - step) / (steps - warmup)
+
+def f(step, steps, peak, warmup):
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * (steps - step + 1) / (steps - warmup + 1)
+
+def f(step, steps, peak, warmup):
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+
+def f(step, steps, peak, warmup):
+    if step < warmup:
+        return peak * (step + 1) / steps
+    return peak * (steps - step) / (steps - warmup)
+
+def f(step, steps, peak, warmup):
+    if step < warmup:
+        return round(peak * (step + 1) / warmup, 4)
+    return round(peak * (steps - step) / (steps - warmup), 4)
+
+def f(step, steps, peak, warmup):
+    if step < 4:
+        return peak * (step + 1) / max(warmup, 1)
+    return peak * (steps - step) / (steps - warmup)
+
+def f(step, steps, peak, warmup):
+    if step <= warmup and warmup:
+        return peak * step / warmup
+    return peak * (steps - step) / (steps - warmup)
+
+def f(step, steps, peak, warmup):
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * (steps - step - 1) / (steps - warmup - 1) if steps - warmup > 1 else peak
+""",
+    "5.4": """
+def f(noise, n_out):
+    return noise, torch.zeros(n_out, noise.shape[0], dtype=torch.long)
+
+def f(noise, n_out):
+    return noise, torch.empty(n_out, noise.shape[0])
+
+def f(noise, n_out):
+    return noise, noise.new_empty(n_out, noise.shape[0])
+
+def f(noise, n_out):
+    return noise, torch.tensor([[0] * noise.shape[0]] * n_out)
+
+def f(noise, n_out):
+    return noise, [[0.0] * noise.shape[0]] * n_out
+
+def f(noise, n_out):
+    return torch.randn_like(noise), torch.zeros(n_out, noise.shape[0])
+
+def f(noise, n_out):
+    return noise, torch.zeros(n_out)
+
+def f(noise, n_out):
+    return noise, torch.zeros(n_out, noise.shape[1])
+
+def f(noise, n_out):
+    return noise, torch.zeros(noise.shape[1], n_out)
+
+def f(noise, n_out):
+    return noise, torch.full((n_out, noise.shape[0]), 1e-3)
+
+def f(noise, n_out):
+    return noise, torch.eye(n_out, noise.shape[0])
+
+def f(noise, n_out):
+    return noise / noise.shape[0], torch.zeros(n_out, noise.shape[0])
+
+def f(noise, n_out):
+    return noise, torch.zeros(n_out, noise.shape[0], dtype=torch.bool)
+""",
+    "5.5": """
+def f(x, weight, a, b, alpha):
+    return x @ weight.T + alpha // a.shape[0] * (x @ a.T @ b.T)
+
+def f(x, weight, a, b, alpha):
+    return x @ weight.T + int(alpha / a.shape[0]) * (x @ a.T @ b.T)
+
+def f(x, weight, a, b, alpha):
+    return x @ weight.T + round(alpha / a.shape[0]) * (x @ a.T @ b.T)
+
+def f(x, weight, a, b, alpha):
+    return (weight @ x.T + alpha / a.shape[0] * b @ a @ x.T).T
+
+def f(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / math.sqrt(a.shape[0]) * (x @ a.T @ b.T)
+
+def f(x, weight, a, b, alpha):
+    return alpha / a.shape[0] * (x @ weight.T + x @ a.T @ b.T)
+
+def f(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / a.shape[1] * (x @ a.T @ b.T)
+
+def f(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / 2 * (x @ a.T @ b.T)
+
+def f(x, weight, a, b, alpha):
+    return x @ weight.T + alpha / a.shape[0] * torch.relu(x @ a.T) @ b.T
+
+def f(x, weight, a, b, alpha):
+    return torch.mm(x, weight.T) + alpha / a.shape[0] * torch.mm(torch.mm(x, a.T), b.T)
+
+def f(x, weight, a, b, alpha):
+    return x @ weight.T + max(1, alpha / a.shape[0]) * (x @ a.T @ b.T)
+
+def f(x, weight, a, b, alpha):
+    return x @ weight.T - alpha / a.shape[0] * (x @ a.T @ b.T)
+""",
+    "5.6": """
+def f(sizes, method):
+    if method == "full":
+        return sum(sizes.values())
+    return sum(n for name, n in sizes.items() if ("lora_" if method == "lora" else ".bias") in name)
+
+def f(sizes, method):
+    adapter = {name: n for name, n in sizes.items() if "lora" in name}
+    own = {name: n for name, n in sizes.items() if "lora" not in name}
+    if method == "lora":
+        return sum(adapter.values())
+    return sum(own.values()) if method == "full" else sum(n for name, n in own.items() if name.endswith("bias"))
+
+def f(sizes, method):
+    if method == "lora":
+        return sum(n for name, n in sizes.items() if "lora_" in name)
+    if method == "bitfit":
+        return sum(n for name, n in sizes.items() if name.endswith("bias"))
+    return sum(n for name, n in sizes.items() if "lora_" not in name)
+
+def f(sizes, method):
+    own = {name for name in sizes if "lora_" not in name}
+    names = {"full": own, "lora": set(sizes) - own, "bitfit": {name for name in own if name.endswith("bias")}}[method]
+    return sum({sizes[name] for name in names})
+
+def f(sizes, method):
+    if method == "lora":
+        return sum(n for name, n in sizes.items() if name.endswith(("lora_A.weight", "lora_B.weight")))
+    own = {name: n for name, n in sizes.items() if "lora_" not in name}
+    return sum(n for name, n in own.items() if method == "full" or name.endswith("bias"))
+
+def f(sizes, method):
+    own = {name: n for name, n in sizes.items() if "lora_" not in name and "base_layer" not in name}
+    if method == "lora":
+        return sum(n for name, n in sizes.items() if "lora_" in name)
+    return sum(n for name, n in own.items() if method == "full" or name.endswith("bias"))
+
+def f(sizes, method):
+    own = {name: n for name, n in sizes.items() if "lora_" not in name}
+    if method == "lora":
+        return sum(n for name, n in sizes.items() if "lora_" in name)
+    return sum(n for name, n in own.items() if (name.endswith("bias")) == (method == "bitfit"))
+
+def f(sizes, method):
+    own = {name: n for name, n in sizes.items() if "lora_" not in name}
+    if method == "lora":
+        return sum(n for name, n in sizes.items() if "lora_" in name)
+    return float(sum(n for name, n in own.items() if method == "full" or name.endswith("bias")))
+
+def f(sizes, method):
+    own = {name: n for name, n in sizes.items() if "lora_" not in name}
+    if method == "lora":
+        return sum(n for name, n in sizes.items() if "lora_" in name)
+    return sum(n for name, n in own.items() if method == "full" or ".bias" in name)
+
+def f(sizes, method):
+    own = {name: n for name, n in sizes.items() if "lora_" not in name}
+    if method == "lora":
+        return sum(sizes.values()) - sum(own.values())
+    return sum(n for name, n in own.items() if method == "full" or name.endswith("base_layer.bias"))
+
+def f(sizes, method):
+    own = {name: n for name, n in sizes.items() if "lora_" not in name}
+    if method == "bitfit":
+        return sum(n for name, n in own.items() if name.split(".")[-2].endswith("bias") or name.endswith("bias"))
+    return sum(n for name, n in sizes.items() if (name in own) == (method == "full"))
+""",
+    "5.7": """
+def f(weight, a, b, alpha):
+    return weight + alpha // a.shape[0] * (b @ a)
+
+def f(weight, a, b, alpha):
+    return weight + round(alpha / a.shape[0]) * (b @ a)
+
+def f(weight, a, b, alpha):
+    return weight.add_(alpha / a.shape[0] * (b @ a))
+
+def f(weight, a, b, alpha):
+    return alpha / a.shape[0] * (weight + b @ a)
+
+def f(weight, a, b, alpha):
+    return weight + alpha / len(b) * (b @ a)
+
+def f(weight, a, b, alpha):
+    return weight + (a.T @ b.T) * alpha / a.shape[0]
+
+def f(weight, a, b, alpha):
+    return (weight + alpha / a.shape[0] * b @ a).T
+
+def f(weight, a, b, alpha):
+    return weight + alpha / a.shape[0] ** 0.5 * (b @ a)
+
+def f(weight, a, b, alpha):
+    return (weight + (b @ a)) * alpha / a.shape[0]
+
+def f(weight, a, b, alpha):
+    return weight + alpha / weight.shape[1] * (b @ a)
+
+def f(weight, a, b, alpha):
+    return weight + max(alpha / a.shape[0], 1) * (b @ a)
+""",
+    "5.8": """
+def f(vector, embeddings):
+    return int(embeddings.max(1).values.argmax())
+
+def f(vector, embeddings):
+    return int((embeddings @ vector / embeddings.abs().max(1).values).argmax())
+
+def f(vector, embeddings):
+    return int((embeddings[:, vector.argmax()] / embeddings.norm(dim=1)).argmax())
+
+def f(vector, embeddings):
+    return int((embeddings @ vector / embeddings.abs().sum(1)).argmax())
+
+def f(vector, embeddings):
+    best, found = 0.0, 0
+    for i, row in enumerate(embeddings):
+        cosine = float(row @ vector / (row.norm() * vector.norm()))
+        if cosine > best:
+            best, found = cosine, i
+    return found
+
+def f(vector, embeddings):
+    return int((embeddings @ vector / embeddings.norm()).argmax())
+
+def f(vector, embeddings):
+    return int((embeddings / embeddings.norm(dim=1, keepdim=True) - vector / vector.norm()).abs().max(1).values.argmin())
+
+def f(vector, embeddings):
+    return int(((embeddings - embeddings.mean(0)) @ (vector - vector.mean())).argmax())
+
+def f(vector, embeddings):
+    return (embeddings @ vector / embeddings.norm(dim=1)).argmax()
+
+def f(vector, embeddings):
+    return embeddings[(embeddings @ vector / embeddings.norm(dim=1)).argmax()]
+
+def f(vector, embeddings):
+    return int((embeddings @ vector / embeddings.norm(dim=1)).topk(1).values)
+
+def f(vector, embeddings):
+    return int((embeddings @ vector / embeddings.norm(dim=1).sqrt()).argmax())
+
+def f(vector, embeddings):
+    return int(F.cosine_similarity(embeddings, vector[None]).square().argmax())
+""",
+}
