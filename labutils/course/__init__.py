@@ -13,6 +13,7 @@ _NAMES = {
         "load_prose",
         "load_reviews",
         "load_translations",
+        "load_words",
         "read_jsonl",
     ],
     "lifecycle": ["show_map"],

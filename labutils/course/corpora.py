@@ -1,4 +1,4 @@
-"""The course's own text as `datasets`: dialogues, reviews, translations, probes, prompting, prose.
+"""The course's own text as `datasets`: dialogues, reviews, translations, probes, prompting, words, prose.
 
 Every set lies in data/ as JSON Lines beside its data card. Rows come in the order of the file, always; nothing is fetched, and
 nothing is written to disk. LABS_DIALOGUES replaces the dialogues by a person's own.
@@ -191,6 +191,18 @@ def load_prompting() -> Dataset:
     """The material of lab 03. Columns: id; kind; text; meta (JSON text, since kinds differ: `json.loads(row["meta"])`)."""
     rows = _course_rows("prompting/prompting.jsonl", ["id", "kind", "text"])
     return _dataset([{**row, "meta": json.dumps(row["meta"], ensure_ascii=False)} for row in rows])
+
+
+def load_words() -> DatasetDict:
+    """Tasks of one word and its answer, such as "cat -> cats", for lab 03: splits pool (to draw shots from) and test.
+
+    Nine tasks, each with 24 rows in the pool and 40 in the test set. Columns: id; task ("plural", "past tense", "opposite",
+    "capital", "kind", "upper case", "french", "sum", "backwards"); word; answer; also (list of other right answers).
+    """
+    parts: dict[str, list[dict[str, Any]]] = {"pool": [], "test": []}
+    for row in _course_rows("words/words.jsonl", ["id", "task", "split", "word", "answer"]):
+        parts[row["split"]].append({key: value for key, value in row.items() if key != "split"})
+    return _splits(parts)
 
 
 def load_prose() -> Dataset:

@@ -124,6 +124,44 @@ def _longest(contexts: list[list[int]]) -> list[list[int]]:
     return [one for one in different if not any(one != other and other[: len(one)] == one for other in different)]
 
 
+def greedy_matches(
+    model: Any, tokenizer: Any, prompts: Sequence[str | Prompt], answers: Sequence[str], batch_tokens: int = BATCH_TOKENS
+) -> list[bool]:
+    """Whether greedy decoding would write exactly this answer after each prompt, found in one pass: (N,) booleans.
+
+    Greedy decoding takes the likeliest token at each step, so it writes an answer exactly if each of the answer's tokens is the
+    likeliest after the prompt and the tokens before it. All places can be read off one pass over prompt and answer, without a step
+    per token. Where two tokens are equally likely but for rounding, decoding may go the other way.
+
+    Args:
+        model, tokenizer, batch_tokens: as in `label_log_likelihoods`; decoder-only.
+        prompts: (N,) texts that end without a blank.
+        answers: (N,) texts that follow them, each with its blank before it and the text that must end it, such as " cats\\n".
+
+    Raises:
+        LabError: as `label_log_likelihoods` on prompts, or an answer that merges with its prompt's end or has no tokens.
+
+    Example: after "dog -> dogs\\ncat ->" the answer " cats\\n" matches where the model writes " cats" and ends the line.
+    """
+    import torch
+
+    encode_prompts(model, tokenizer, prompts)
+    ends = [_ending(tokenizer, str(p), encode_prompt(tokenizer, p), a) for p, a in zip(prompts, answers, strict=True)]
+    if not all(ends):
+        raise LabError("An answer has no tokens: each must hold at least one character.")
+    rows = [encode_prompt(tokenizer, p) + end[:-1] for p, end in zip(prompts, ends, strict=True)]
+    matches = [False] * len(rows)
+    with torch.no_grad():
+        shared, cache = prefill(model, rows)
+        for batch in batches([len(row) - shared for row in rows], shared, batch_tokens):
+            keep = max(len(ends[n]) for n in batch)
+            logits, _, _ = forward(model, cache, shared, [rows[n][shared:] for n in batch], keep)  # (B, K, V)
+            likeliest = logits.argmax(-1).tolist()
+            for n, tokens in zip(batch, likeliest, strict=True):
+                matches[n] = tokens[-len(ends[n]) :] == ends[n]
+    return matches
+
+
 def most_likely_labels(log_likelihoods: Tensor, labels: Sequence[str]) -> list[str]:
     """The likeliest label for each row of (N, L)."""
     return [labels[i] for i in log_likelihoods.argmax(-1).tolist()]

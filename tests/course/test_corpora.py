@@ -99,9 +99,16 @@ def test_probes() -> None:
         assert all(row["answer"] in row["choices"] for row in split)
 
 
+def test_words() -> None:
+    data = corpora.load_words()
+    assert {name: len(split) for name, split in data.items()} == {"pool": 9 * 24, "test": 9 * 40}
+    assert all(split.column_names == ["id", "task", "word", "answer", "also"] for split in data.values())
+    assert {tuple(row["also"]) for row in data["test"]} > {()}
+
+
 def test_prompting_keeps_what_belongs_to_a_text_as_json() -> None:
     data = corpora.load_prompting()
-    assert len(data) == 80 and data.column_names == ["id", "kind", "text", "meta"]
+    assert len(data) == 120 and data.column_names == ["id", "kind", "text", "meta"]
     first_sum = next(row for row in data if row["kind"] == "sum")
     assert json.loads(first_sum["meta"])["answer"] == 9
 
@@ -121,7 +128,7 @@ def no(*_): raise AssertionError("network")
 socket.socket.connect = no
 from labutils.course import corpora
 for load in (corpora.load_dialogues, corpora.load_reviews, corpora.load_translations, corpora.load_probes,
-             corpora.load_prompting, corpora.load_prose, corpora.load_mixed):
+             corpora.load_prompting, corpora.load_words, corpora.load_prose, corpora.load_mixed):
     load()
 """
     home = tmp_path / "user"

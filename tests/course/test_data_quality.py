@@ -128,9 +128,17 @@ class Probe(Row):
 
 
 class Prompting(Row):
-    kind: Literal["steps", "no_steps", "style", "extract", "grade", "sum", "false_premise", "made_up", "delimiter"]
+    kind: Literal["steps", "no_steps", "style", "extract", "advert", "grade", "sum", "false_premise", "made_up", "delimiter"]
     text: Text
     meta: dict[str, Any]
+
+
+class Word(Row):
+    task: Literal["plural", "past tense", "opposite", "capital", "kind", "upper case", "french", "sum", "backwards"]
+    split: Literal["pool", "test"]
+    word: Text
+    answer: Text
+    also: list[Text]
 
 
 class Prose(Row):
@@ -155,6 +163,7 @@ MODELS: dict[str, type[Row]] = {
     "probes/facts.jsonl": Probe,
     "probes/patterns.jsonl": Probe,
     "prompting/prompting.jsonl": Prompting,
+    "words/words.jsonl": Word,
     "corpus/prose.jsonl": Prose,
     "corpus/mixed.jsonl": Mixed,
 }
@@ -429,10 +438,11 @@ def test_every_kind_of_prompt_is_there() -> None:
         "no_steps": 8,
         "style": 6,
         "extract": 12,
+        "advert": 24,
         "grade": 8,
-        "sum": 12,
+        "sum": 24,
         "false_premise": 8,
-        "made_up": 8,
+        "made_up": 12,
         "delimiter": 10,
     }
 
@@ -488,6 +498,49 @@ def test_extracted_answers_keep_their_schema(row: dict[str, Any]) -> None:
     jsonschema.validate(row["meta"]["answer"], row["meta"]["schema"])
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({}, row["meta"]["schema"])
+
+
+def test_adverts_say_what_their_answers_say() -> None:
+    adverts = of_kind("advert")
+    for row in adverts:
+        answer = row["meta"]["answer"]
+        assert answer.keys() == {"thing", "colour", "price", "delivered"}, row["id"]
+        assert answer["thing"] in row["text"] and answer["colour"] in row["text"].lower(), row["id"]
+        assert re.findall(r"\d+", row["text"]) == [str(answer["price"])], row["id"]
+    assert Counter(row["meta"]["answer"]["delivered"] for row in adverts) == {True: 12, False: 12}
+
+
+# --- words
+
+
+def of_task(task: str) -> list[dict[str, Any]]:
+    return [row for row in rows("words/words.jsonl") if row["task"] == task]
+
+
+def test_every_task_has_its_pool_and_its_test_set_and_no_word_twice() -> None:
+    counts = Counter((row["task"], row["split"]) for row in rows("words/words.jsonl"))
+    assert len(counts) == 18 and {count for (_, split), count in counts.items() if split == "pool"} == {24}
+    assert {count for (_, split), count in counts.items() if split == "test"} == {40}
+    assert len({(row["task"], row["word"].lower()) for row in rows("words/words.jsonl")}) == sum(counts.values())
+
+
+def test_an_answer_is_not_among_the_other_answers() -> None:
+    for row in rows("words/words.jsonl"):
+        answers = [row["answer"], *row["also"]]
+        assert len(set(answers)) == len(answers) and all(answer == answer.strip() for answer in answers), row["id"]
+        assert row["word"] not in answers or row["task"] == "french", row["id"]
+
+
+def test_answers_that_can_be_computed() -> None:
+    assert all(row["answer"] == row["word"].upper() for row in of_task("upper case"))
+    assert all(row["answer"] == row["word"][::-1] for row in of_task("backwards"))
+    assert all(int(row["answer"]) == value(row["word"]) for row in of_task("sum"))
+    regular = [row for row in of_task("plural") if row["answer"].startswith(row["word"][:-1]) and row["answer"].endswith("s")]
+    assert len(regular) >= 50
+    assert Counter(row["answer"] for row in of_task("kind") if row["split"] == "test") == dict.fromkeys(
+        ("fish", "bird", "tree", "flower"), 10
+    )
+    assert len({row["answer"] for row in of_task("capital")}) == 64
 
 
 def test_steps_and_delimiters() -> None:
