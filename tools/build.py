@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -17,6 +16,8 @@ from editions import ROOT, answers_text, complaints, digest, make, sources, targ
 from nbclient.exceptions import CellExecutionError
 from rich.console import Console
 from running import environment, execute, read, scratch_home
+
+from labutils.content import kept_copy
 
 console = Console()
 ANSWERS = ROOT / "labutils" / "exercises" / "answers.json"
@@ -40,7 +41,7 @@ def keep_aside(path: Path) -> None:
         return
     notebook = read(path)
     if digest(notebook) != notebook.metadata.get("llm_labs", {}).get("inputs"):
-        aside = path.with_name(f"{path.stem}.mine-{time.strftime('%Y%m%d-%H%M%S')}.ipynb")
+        aside = kept_copy(path)
         path.rename(aside)
         console.print(f"{path.name} had changes of yours: they are kept in {aside.name}.")
 

@@ -219,12 +219,13 @@ def _exercise_complaints(cells: list[NotebookNode], edition: str) -> Iterator[st
 
 
 def style(notebook: NotebookNode) -> dict[str, float]:
-    """The figures that style.md asks for: lines a code cell (median, 90th percentile), text cells a code cell, cells."""
+    """Lines per code cell (median, 90th percentile), text cells per code cell that does more than ask a question, cells."""
+    asking = sum(bool(re.fullmatch(r'(predict|quiz)\("[^"]+"\)', cell.source.strip())) for cell in code_cells(notebook))
     lines = sorted(len([line for line in cell.source.splitlines() if line.strip()]) for cell in code_cells(notebook))
     text = sum(cell.cell_type == "markdown" for cell in notebook.cells)
     return {
         "median_lines": statistics.median(lines),
         "p90_lines": lines[int(0.9 * (len(lines) - 1))],
-        "text_per_code": text / len(lines),
+        "text_per_code": text / (len(lines) - asking),
         "cells": len(notebook.cells),
     }

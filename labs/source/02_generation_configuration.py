@@ -13,120 +13,97 @@
 # %% [markdown]
 # # Lab 02. Generation configuration
 #
-# A model does not produce words. It produces a row of numbers, one for each token it knows. Everything between those numbers and
-# the word you read is decided by a handful of **inference parameters**. In this lab you write each of them by hand, check it
-# against the library to the last digit, and see on a real model what it does and what it cannot do.
+# A language model computes a number for every token it knows. A handful of **inference parameters** decide how a word is chosen
+# from those numbers. In this lab you write each of them by hand, see what it does to a menu of desserts and to a real model, and in
+# the end put them together and let the model write with your own code.
 #
 # By the end you can
 # - tell inference parameters from training parameters;
-# - write softmax with a temperature, weighted drawing, top-k, top-p, three penalties and stop sequences;
-# - prove with ten thousand draws that sampling follows the probabilities;
-# - put the steps in their real order, and say what goes wrong in another;
+# - write softmax with a temperature, drawing by weight, top-k, top-p, three penalties and stop sequences;
+# - check with ten thousand draws that sampling follows the probabilities;
+# - say which settings a library brings in without asking, and what the order of the steps changes;
 # - choose settings for a task, and say what they will not fix.
 #
-# Eight exercises, three quizzes; about an hour if you do them all. `hint("2.1")` helps with exercise 2.1, and so on. If the next
-# cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
+# The core path has eight exercises and three quizzes and takes about 75 minutes. *Going further*, at the end, is optional.
+# `hint("2.1")` helps with exercise 2.1, and so on. If the next cell finds no `labutils`, choose *Kernel > Change Kernel > LLM
+# Labs* and run it again.
 
 # %%
 from labutils import check, guard, hint, load_encoder, load_model, outcome, predict, progress, quiz, record, show, start
 
 # %% [markdown]
-# Here the lab looks at the machine it runs on.
+# The next cell looks at the machine, shows where this lab stands in the life of a project (settings and prompts are the cheapest
+# way to adapt a model), and loads the model of lab 00. `names` holds the text of each token it knows.
+#
+# The second picture is this lab. Each box is a step between the model's numbers, its **logits**, and the next token. The bars show
+# what is left of six desserts after each step. Come back to it whenever you wonder where you are.
 
 # %% tags=["device"]
 lab = start("02", seed=0)
-assert lab.profile in ("smoke", "small", "standard", "gpu")
-
-# %% [markdown]
-# Where we are on the map: settings and prompt are the cheapest way to adapt a model, and the first to try.
-
-# %%
-from labutils.course import show_map
-
-show_map("02")
-
-# %% [markdown]
-# The model is the one of lab 00, in float32. `names` holds the text of each token it knows.
-
-# %%
-import hashlib
 
 import torch
 
-from labutils.course import BLUE, GREY, ORANGE, new_figure, show_table
-from labutils.transformer import decoding
+from labutils.course import GREY, load_words, new_figure, show_map, show_table
+from labutils.evaluation.intervals import bootstrap_interval
+from labutils.transformer import MicroscopeSettings, decoding, explore_decoding, sampling_figures, show_chain
 
+show_map("02")
 model, tokenizer = load_model()
 names = tokenizer.batch_decode([[i] for i in range(model.config.vocab_size)])
+show_chain()
+assert not model.config.is_encoder_decoder, "this lab needs a decoder, such as the course's own model: unset LABS_MODEL"
 
 # %% [markdown]
-# ## 1. Two kinds of parameters
+# ## 1. One prompt, six settings
 #
-# *Training parameters* (the learning rate, the number of steps) decide what the weights become. *Inference parameters* act on
-# the numbers that come out, at each request anew. Changing them costs nothing and changes nothing in the model.
+# *Training parameters*, such as the learning rate, decide what the weights become. *Inference parameters* act on the numbers that
+# come out, at each request anew. We begin with what they do to a text. `complete` calls the library's `generate` and returns only
+# what was added to the prompt. (`top_k=0` switches off a filter that the library would otherwise add. Section 5 shows it.)
 #
-# Two helpers: a digest of all weights, and a call of the library's `generate`.
+# Here is one prompt under six settings, two completions each. Read them as an editor. Which would you print? **Try it** with a
+# prompt of your own.
 
 
-# %%
-def fingerprint(model):
-    """A digest of every weight of the model, to the last bit."""
-    digest = hashlib.sha256()
-    for weight in model.parameters():
-        digest.update(weight.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()
-
-
+# %% tags=["device"]
 def complete(prompt, **settings):
-    """The ids (T,) that the model adds to a prompt under the given inference parameters."""
+    """The ids (N, T) that the model adds to a prompt; N is 1, or num_return_sequences."""
     inputs = tokenizer(prompt, return_tensors="pt").to(model.device)
-    with torch.no_grad():
-        output = model.generate(**inputs, **settings)
-    return output[0, inputs.input_ids.shape[1] :]
+    return model.generate(**inputs, **settings)[:, inputs.input_ids.shape[1] :]
 
+
+story = "The old sailor looked at the sky and said"  # try it: a prompt of your own
+six = {
+    "greedy": {"do_sample": False},
+    "temperature 0.3": {"do_sample": True, "top_k": 0, "temperature": 0.3},
+    "temperature 0.7": {"do_sample": True, "top_k": 0, "temperature": 0.7},
+    "temperature 1": {"do_sample": True, "top_k": 0},
+    "temperature 1, top-p 0.9": {"do_sample": True, "top_k": 0, "top_p": 0.9},
+    "temperature 1.5": {"do_sample": True, "top_k": 0, "temperature": 1.5},
+}
+weights_before = [weight.detach().clone() for weight in model.parameters()]
+rows = []
+for name, settings in six.items():
+    torch.manual_seed(1)
+    rows.append((name, *tokenizer.batch_decode(complete([story] * 2, max_new_tokens=24, **settings))))
+show_table(("settings", "one completion", "another"), rows, story)
+assert rows[0][1] == rows[0][2], "greedy never varies"
 
 # %% [markdown]
-# **Predict:** we let the model write under two very different settings. Do its weights change by even one bit?
-
-# %%
-before = fingerprint(model)
-complete("Once upon a time", max_new_tokens=8, do_sample=False)
-complete("Once upon a time", max_new_tokens=8, do_sample=True, temperature=2.0, top_k=50)
-print("weights unchanged:", fingerprint(model) == before)
-assert fingerprint(model) == before
-
-# %% [markdown]
-# A question on this. Choose with the mouse or the arrow keys.
+# Greedy writes the same text twice. A low temperature stays tame, and 1.5 falls apart. The rest of the lab takes this apart, one box
+# of the picture at a time. First a question. Choose with the mouse or the arrow keys.
 
 # %%
 quiz("2.b")
 
 # %% [markdown]
 # ## 2. From numbers to probabilities
-
-# %% [markdown]
-# The model's raw numbers are called **logits**. A logit can be any number; only differences between logits mean anything. The
-# **softmax** turns them into probabilities: take the exponential of each, divide by the sum.
 #
-# We start on a toy. It is dessert time, and the model knows four desserts well. The other 67 % are spread thin over 134 rarer
-# words, half a per cent each.
-
-# %%
-toy_words = ["cake", "donut", "banana", "apple"] + [f"rare{n}" for n in range(134)]
-toy_probs = torch.tensor([0.20, 0.10, 0.02, 0.01] + [0.005] * 134, dtype=torch.float64)
-toy_logits = toy_probs.log()
-print(dict(zip(toy_words[:5], [round(z, 2) for z in toy_logits.tolist()], strict=False)))
-
-# %% [markdown]
-# These are the logits that belong to those probabilities: their logarithms. (Any constant could be added to all of them.)
-
-# %% [markdown]
-# A **temperature** T divides the logits first: `softmax(logits / T)`. The name comes from physics, where the same formula says
-# how likely a particle is to be in a state of some energy. Hot: all states about equally likely. Cold: the lowest one only.
-
-# %% [markdown]
-# **Exercise 2.1.** Write the softmax with a temperature. Mind large logits: the exponential of 1000 is more than a computer can
-# hold. Taking the same number off all logits changes nothing in the result, and makes it safe.
+# A logit can be any number. The **softmax** turns logits into probabilities. It takes the exponential of each and divides by the
+# sum. A **temperature** T divides the logits first, so the whole is `softmax(logits / T)`. The name comes from physics, where the
+# same formula says how likely a particle is to be in a state of some energy.
+#
+# **Exercise 2.1.** Write the softmax with a temperature. Mind large logits: exp(1000) is more than a 64-bit float can hold. The
+# result does not change if you subtract the same number from every logit, so subtract the largest first.
 
 
 # %% tags=["exercise"] exercise="2.1"
@@ -152,130 +129,114 @@ def softmax(logits, temperature=1.0):
 softmax = check("2.1", softmax)
 
 # %% [markdown]
-# PyTorch has a softmax of its own. Equal on the toy, and at three temperatures?
-
-# %%
-for temperature in (0.5, 1.0, 2.0):
-    theirs = torch.softmax(toy_logits / temperature, dim=-1)
-    print(temperature, torch.allclose(softmax(toy_logits, temperature), theirs, atol=1e-12))
-    assert torch.allclose(softmax(toy_logits, temperature), theirs, atol=1e-12)
-
-# %% [markdown]
-# Now the real thing: 49,152 logits, one for each token that this model knows. Which tokens lead after this prompt?
+# We shall use two sets of logits. The first is a toy. It is time for dessert, and four desserts have 33 % of the probability. The
+# other 67 % are spread over 134 rarer words, half a per cent each. The logits are the logarithms of these probabilities.
+#
+# The second comes from the real model, with 49,152 logits, one for each token. Which tokens lead, and do all add up to one?
 
 # %% tags=["device"]
-prompt = "The capital of France is"
-logits = decoding.next_logits(model, tokenizer, prompt).cpu().double()
-top = softmax(logits).topk(6)
+desserts = ["cake", "donut", "banana", "apple"]
+toy_words = desserts + [f"rare {n}" for n in range(134)]
+toy_probs = torch.tensor([0.20, 0.10, 0.02, 0.01] + [0.005] * 134, dtype=torch.float64)  # (138)
+toy_logits = toy_probs.log()  # (138)
+print({word: round(z, 2) for word, z in zip(toy_words[:5], toy_logits.tolist(), strict=False)})
+
+sure_prompt, open_prompt = "The capital of France is", "For dessert we had a"
+vectors = {text: decoding.next_logits(model, tokenizer, text).cpu().double() for text in (sure_prompt, open_prompt)}
+sure, unsure = vectors.values()  # (V) each
+top = softmax(sure).topk(5)
 leading = [(names[i], float(p)) for p, i in zip(top.values, top.indices, strict=True)]
-show_table(("token", "probability"), leading, prompt)
+show_table(("token", "probability"), leading, sure_prompt)
+print(f"{len(sure):,} tokens; sum {float(softmax(sure).sum()):.9f}; the least likely {float(softmax(sure).min()):.1e}")
+assert torch.allclose(softmax(sure), sure.softmax(-1), atol=1e-12)
+assert leading[0][0] == " Paris" or not lab.course_model
 
 # %% [markdown]
-# Do the probabilities of all tokens add up to one?
-
-# %%
-print("tokens:", len(logits), " sum of the probabilities:", round(float(softmax(logits).sum()), 9))
-assert names[int(logits.argmax())] == " Paris" and len(logits) == model.config.vocab_size
-
-# %% [markdown]
-# Every token has some probability, even absurd ones: the softmax never gives exactly zero. Remember that for later: with pure
-# sampling, once in a while the absurd will happen.
-
-# %% [markdown]
-# ## 3. Greedy: always the most likely
+# Every token has some probability, because an exponential is never zero. If you sample long enough, the absurd will happen.
 #
-# The simplest rule takes the **argmax** at each step. The loop is short, so let us write it rather than believe it: look at the
-# last position's logits, take the largest, append it, stop at the end token.
+# ## 3. Greedy decoding
+#
+# The simplest rule takes the most likely token, the **argmax**, at each step. The loop looks at the logits of the last position,
+# appends the largest, and stops at the end token. The library does the same with `do_sample=False`.
 
 
 # %%
 @torch.no_grad()
 def greedy(prompt, max_new_tokens):
-    """The ids (T,) that greedy decoding adds to a prompt."""
-    ids = tokenizer(prompt, return_tensors="pt").input_ids.to(model.device)
+    """The ids that greedy decoding adds to a prompt."""
+    ids = tokenizer(prompt, return_tensors="pt").input_ids.to(model.device)  # (1, T)
     added = []
-    for _ in range(max_new_tokens):
-        best = int(model(ids).logits[0, -1].argmax())
-        added.append(best)
-        if best == tokenizer.eos_token_id:
-            break
-        ids = torch.cat([ids, torch.tensor([[best]], device=ids.device)], dim=1)
+    while len(added) < max_new_tokens and tokenizer.eos_token_id not in added:
+        best = model(ids).logits[0, -1].argmax()
+        added.append(int(best))
+        ids = torch.cat([ids, best.reshape(1, 1)], dim=1)
     return added
 
 
-# %% [markdown]
-# Is it what the library does with `do_sample=False`, token for token?
-
-# %%
-story = "The old sailor looked at the sky and said"
-ours = greedy(story, 24)
-theirs = complete(story, max_new_tokens=24, do_sample=False).tolist()
-print("equal token for token:", ours == theirs)
+ours, theirs = greedy(story, 12), complete(story, max_new_tokens=12, do_sample=False)[0].tolist()
+print("ours:   ", ours, "\nlibrary:", theirs, "\ntext:   ", tokenizer.decode(ours))
 assert ours == theirs
 
 # %% [markdown]
-# Our loop computes the whole prompt again for every token; the library keeps what it has computed (a key-value cache, lab 01).
-# The tokens are the same.
-
-# %% [markdown]
-# **Predict:** greedy is fine for a short answer. What does it do on a long one? Here is a list that has no natural end.
-
-# %% tags=["device"]
-listing = "List of European countries:\n1. France\n2. Spain\n3."
-long_greedy = complete(listing, max_new_tokens=lab.size(smoke=64, small=150), do_sample=False)
-print(listing + tokenizer.decode(long_greedy))
-
-# %% [markdown]
-# After the first dozen it goes round and round. Each country makes the same successors likely again, and greedy has no way out.
-# How repetitive is it? The numbers are always new, so we look at the names alone.
-
-# %% tags=["device"]
-countries = [
-    line.split(". ")[-1].strip() for line in tokenizer.decode(long_greedy).split("\n")[:-1]
-]
-repeats = 1 - len(set(countries)) / len(countries)
-print(f"{len(countries)} entries, {len(set(countries))} different, {repeats:.0%} repeats")
-record("greedy list, share of repeated entries", repeats)
-assert repeats > 0.1, (
-    "greedy decoding found its way out of the loop on this machine: look at the list above"
-)
-
-# %% [markdown]
-# ## 4. How long? `max_new_tokens`
+# Our loop computes the whole prompt again for every token. The library keeps what it has computed in a key-value cache (lab 01).
 #
-# `max_new_tokens` is a **cap**, in tokens. The model may stop earlier, by producing its **end token**, and it does not know of
-# the cap: a text that hits it is cut off, wherever it stands.
+# Greedy is fine for a short answer. What does it do on a long one?
+
+# %%
+predict("2.p1")
+
+# %% [markdown]
+# `entries` reads the names out of the list, so that we can count them. A last line that the cap cut off does not count.
+
+
+# %% tags=["device"]
+def entries(ids):
+    """The names in a numbered list."""
+    lines = tokenizer.decode(ids, skip_special_tokens=True).split("\n")
+    ended = int(ids[-1]) == tokenizer.eos_token_id
+    return [line.split(". ")[-1].strip() for line in (lines if ended else lines[:-1]) if line.strip()]
+
+
+listing = "List of European countries:\n1. France\n2. Spain\n3."
+length = lab.size(smoke=72, small=150)
+long_greedy = complete(listing, max_new_tokens=length, do_sample=False)[0]
+countries = entries(long_greedy)
+print(listing + tokenizer.decode(long_greedy))
+print(f"\n{len(countries)} entries, {len(set(countries))} different names")
+repeats = 1 - len(set(countries)) / len(countries)
+outcome("2.p1", 3 if repeats > 0.1 else 1)
+record("greedy list, share of repeated entries", repeats)
+assert repeats > 0.1 or not lab.course_model
+
+# %% [markdown]
+# Europe has some fifty countries. Once a country has come, the text before it looks like the text before its first time, so the
+# same successors are likely again, and greedy has no way out.
+#
+# ## 4. How long?
+#
+# `max_new_tokens` is a **cap**, counted in tokens. The model may stop earlier by producing its **end token**. It does not know the
+# cap, so a text that reaches it is cut off wherever it stands. A question stands below the table.
 
 # %% tags=["device"]
 sea = "The best thing about the sea is"
 rows = []
 for cap in (5, 10, 60):
-    ids = complete(sea, max_new_tokens=cap, do_sample=False).tolist()
+    ids = complete(sea, max_new_tokens=cap, do_sample=False)[0].tolist()
     ended = ids[-1] == tokenizer.eos_token_id
     rows.append((cap, len(ids), "end token" if ended else "cap", tokenizer.decode(ids)))
 show_table(("max_new_tokens", "tokens used", "stopped by", "completion"), rows)
-
-# %%
 assert all(used <= cap for cap, used, _, _ in rows)
-print("stopped by:", [why for _, _, why, _ in rows])
-
-# %% [markdown]
-# Two were cut off in mid-sentence; one ended by itself with most of its allowance unused.
-
-# %%
 quiz("2.a")
 
 # %% [markdown]
-# ## 5. Random sampling, by weight
+# ## 5. Drawing by weight
 #
-# Greedy never varies. **Sampling** draws the next token at random, each with its own probability: a token of probability .02 is
-# drawn 2 % of the time. That is a claim we can test.
+# **Sampling** draws the next token at random, each with its own probability. A token of probability .02 should come up 2 % of the
+# time. The computer starts from a number u between 0 and 1, every value equally likely. Lay the probabilities end to end on a line
+# from 0 to 1. The piece in which u falls is the token.
 #
-# The computer's raw material is a number u, anywhere between 0 and 1 with equal chance. Lay the probabilities end to end on a
-# line from 0 to 1; the piece in which u falls is the token.
-
-# %% [markdown]
-# **Exercise 2.2.** Write `draw(probs, u)`: the index of the first token whose running sum exceeds u.
+# **Exercise 2.2.** Write `draw(probs, u)`, which returns the index of the first token whose running sum exceeds u. Rounding can
+# leave the last running sum a hair below 1 and u above it. Then the last token with a probability above 0 is meant.
 
 
 # %% tags=["exercise"] exercise="2.2"
@@ -293,140 +254,124 @@ def draw(probs, u):
     """The token (an int) that a number u in [0, 1) selects from probabilities (V,)."""
     ends = probs.cumsum(dim=0)  # where each token's piece ends
     passed = int((ends <= u).sum())  # how many pieces lie wholly below u
-    return min(passed, int(probs.nonzero()[-1]))  # rounding may leave the last end a hair below 1
+    return min(passed, int(probs.nonzero()[-1]))
 
 
 draw = check("2.2", draw)
 
 # %% [markdown]
-# **Predict:** in 10,000 draws, how often does *banana* (probability .02) come up? 200 times exactly?
+# Banana has probability .02, so 10,000 draws should give about 200 bananas. How exactly?
 
 # %%
-generator = torch.Generator().manual_seed(2)
-numbers = torch.rand(10_000, generator=generator, dtype=torch.float64)
-drawn = [draw(toy_probs, u) for u in numbers.tolist()]
-counts = torch.tensor(drawn).bincount(minlength=len(toy_probs))
-print({word: int(count) for word, count in zip(toy_words[:4], counts[:4], strict=True)})
+predict("2.p2")
 
 # %% [markdown]
-# Near, not exact, and it should not be exact. How near is near enough? **Pearson's chi-square test** adds up, over all 138 words,
-# the squared difference between the count and its expectation, divided by the expectation, and asks how often pure chance would
-# give a sum at least as large: the p-value. Very small, say below .001, would mean that `draw` does not follow the weights.
+# First your `draw`, ten thousand times. Then the whole experiment two hundred times over. Banana's piece of the line runs from .30
+# to .32, so there it is enough to count the numbers that fall on it.
 
 # %%
-statistic, p_value = decoding.chi_square(counts, toy_probs)
-print(f"chi-square {statistic:.1f} on {len(toy_probs) - 1} degrees of freedom, p = {p_value:.3f}")
-assert p_value > 0.001
+numbers = torch.rand(10_000, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+drawn = torch.tensor([draw(toy_probs, u) for u in numbers.tolist()])  # (10000)
+counts = drawn.bincount(minlength=len(toy_probs))  # (138)
+sampling_figures.show_draws(toy_words[:8], counts, toy_probs)
+many = torch.rand(200, 10_000, generator=torch.Generator().manual_seed(3))  # 200 experiments
+bananas = ((many >= 0.30) & (many < 0.32)).sum(dim=1).double()  # (200)
+print(
+    f"bananas above: {int(counts[2])}; in 200 experiments {int(bananas.min())} to {int(bananas.max())}, mean {bananas.mean():.1f}"
+)
+outcome("2.p2", round(float(bananas.std()), 1))
 
 # %% [markdown]
-# A test that never fails proves nothing. So let us give it a bad drawer, one that takes the most likely token every twentieth
-# time. You would hardly notice that by eye.
+# The count is near 200 and should not be exactly 200. The standard deviation of such a count is √(n·p·(1−p)) = √(10,000 · .02 · .98) = 14. With a hundred draws it would be 1.4 around
+# an expectation of 2, which is why a handful of samples says little about rare words. *Going further* turns this into a test that
+# finds a biased drawing function.
+#
+# ### What comes in silently
+#
+# In transformers the defaults come from a `generation_config`, which the model brings along. The course's model decodes greedily by
+# default. Now we switch sampling on and set nothing else.
 
 # %%
-biased = [0 if n % 20 == 0 else token for n, token in enumerate(drawn)]
-bad_counts = torch.tensor(biased).bincount(minlength=len(toy_probs))
-bad_statistic, bad_p = decoding.chi_square(bad_counts, toy_probs)
-print(f"cake {int(counts[0])} -> {int(bad_counts[0])} times; caught: {bad_p < 0.001}")
-assert bad_p < 0.001
+predict("2.p3")
 
 # %% [markdown]
-# And on the model's own probabilities? The rarest tokens have expectations far below one, where the test is not valid, so we keep
-# the ten leaders and merge all others into one.
+# With `output_scores`, `generate` also returns the scores as they stand just before the draw. What was filtered out is minus infinity
+# there. The third call passes the settings that some other model might bring along.
 
 # %% tags=["device"]
-ten = softmax(logits).topk(10)
-merged = torch.cat([ten.values, 1 - ten.values.sum().reshape(1)])
-draws = torch.multinomial(merged, lab.size(smoke=5_000, small=10_000), replacement=True)
-p_real = decoding.chi_square(draws.bincount(minlength=11), merged)[1]
-record("chi-square p-value on the model's distribution", p_real)
-print(f"p = {p_real:.3f}")
-assert p_real > 1e-4, "the draws do not follow the model's probabilities"
+from transformers import GenerationConfig
+
+
+def survivors(**settings):
+    """From how many tokens the library draws the first one after the open prompt."""
+    inputs = tokenizer(open_prompt, return_tensors="pt").to(model.device)
+    steps = model.generate(**inputs, max_new_tokens=1, output_scores=True, return_dict_in_generate=True, **settings)
+    return int(steps.scores[0].isfinite().sum())
+
+
+shipped = GenerationConfig(do_sample=True, temperature=0.6, top_p=0.9, eos_token_id=tokenizer.eos_token_id)
+calls = {
+    "do_sample=True": {"do_sample": True},
+    "do_sample=True, top_k=0": {"do_sample": True, "top_k": 0},
+    "nothing, under a generation_config that samples": {"generation_config": shipped},
+}
+rows = [(name, survivors(**settings)) for name, settings in calls.items()]
+show_table(("call of generate", "tokens that can be drawn"), rows, open_prompt)
+outcome("2.p3", {len(names): 1, 1: 3}.get(rows[0][1], 2))
+unsampled = complete(story, max_new_tokens=8, do_sample=False, temperature=5.0)[0]
+print("temperature 5 without do_sample:", tokenizer.decode(unsampled))
+assert rows[0][1] < rows[1][1] == len(names)
 
 # %% [markdown]
-# ### `do_sample` must be on
+# Nobody asked for a top-k of 50, yet it is there. The last row shows the other surprise. Many chat models ship a file
+# `generation_config.json` that switches sampling on (Llama 3.1 Instruct comes with temperature 0.6 and top-p 0.9), so the same call
+# is greedy with one model and random with another. A temperature without sampling is ignored. **Say what you want** in the call:
+# `do_sample`, `temperature`, `top_k`, `top_p`.
 #
-# In transformers, `generate` decodes greedily unless `do_sample=True`. A temperature without it is ignored. **Predict** what this
-# prints.
-
-# %%
-plain = complete(story, max_new_tokens=12, do_sample=False).tolist()
-hot_but_off = complete(story, max_new_tokens=12, do_sample=False, temperature=5.0).tolist()
-print("temperature 5 without do_sample changes anything:", plain != hot_but_off)
-assert plain == hot_but_off
-
-# %% [markdown]
-# ## 6. Temperature: reshaping
+# ## 6. Temperature reshapes
 #
-# Below one, the temperature makes the strong stronger. Above one, it evens things out. The order of the tokens never changes,
-# and no token is removed.
-
-# %%
-rows = [(T, *softmax(toy_logits, T)[:5].tolist()) for T in (0.25, 0.5, 1.0, 2.0, 10.0)]
-show_table(("temperature", "cake", "donut", "banana", "apple", "one rare word"), rows)
-
-# %% [markdown]
-# At 0.25 cake is nearly certain; at 10 it is little more likely than any rare word.
-
-# %% [markdown]
-# On the model's own numbers, with two prompts:
-# one where it is sure, one where it is not.
-
-# %%
-prompts = ["The capital of France is", "For dessert we had a"]
-vectors = [decoding.next_logits(model, tokenizer, text).cpu().double() for text in prompts]
-temperatures = torch.linspace(0.1, 3, 59).tolist()
-bits = [[float(decoding.entropy(softmax(z, T))) for T in temperatures] for z in vectors]
-rising = all(a < b for curve in bits for a, b in zip(curve, curve[1:], strict=False))
-print("both curves rise all the way:", rising)
-assert rising
-
-# %% [markdown]
-# The **entropy** says how unsure the next token is, in bits: 0 if it is certain, log₂ 49,152 = 15.6 if all are equally likely.
-
-# %%
-figure, axes = new_figure(
-    "The temperature turns uncertainty up and down; the prompt decides where it starts"
-)
-for curve, text, style in zip(bits, prompts, ("-", "--"), strict=True):
-    axes.plot(temperatures, curve, style, label=text)
-axes.axvline(1, color=GREY, linewidth=0.8)
-axes.set(xlabel="temperature", ylabel="entropy (bits)")
-axes.legend(frameon=False)
-show(
-    figure,
-    "Entropy of the next token against temperature, for two prompts. Both curves rise from near zero; "
-    "the open prompt lies far above the factual one near temperature 1, and both approach 15.6 bits.",
-)
-
-# %% [markdown]
-# Towards temperature 0 the leader takes all: that is greedy. Exactly 0 would be a division by zero, so libraries treat it as
-# greedy or refuse it. Is it equal to the library's own step?
-
-# %%
-from transformers import TemperatureLogitsWarper
-
-leaders = logits.topk(100).indices
-assert all(torch.equal(softmax(logits, T).topk(100).indices, leaders) for T in (0.5, 2.0)), (
-    "the order has changed"
-)
-for temperature in (0.3, 0.7, 1.5):
-    theirs = TemperatureLogitsWarper(temperature)(None, logits[None])[0]
-    assert torch.allclose(softmax(logits, temperature), softmax(theirs, 1.0), atol=1e-12)
-print("equal to TemperatureLogitsWarper at 0.3, 0.7 and 1.5")
-
-# %% [markdown]
-# ## 7. Top-k: only the k best
+# Below one, the temperature makes the strong stronger. Above one, it evens things out. No token is removed, and the order of the
+# tokens stays. How unsure is a distribution? The **entropy** is the mean of −log₂ p, weighted by p, in bits. It is 0 if one token is
+# certain and log₂ 138 = 7.1 if all 138 desserts are equally likely. One bit is a coin toss.
 #
-# Sampling draws the absurd once in a while. **Top-k** forbids it: keep the k largest logits, send all others to minus infinity,
-# whose exponential is 0. With k = 3, three desserts are left, and their probabilities are shared out anew.
+# Here are the desserts at four temperatures, as exact bars and as shares of 1,000 draws.
+
+
+# %%
+def in_groups(values):
+    """Four desserts, and all rare words together (5)."""
+    return torch.cat([values[:4], values[4:].sum().reshape(1)])
+
+
+def entropy(probs):
+    """The entropy of probabilities (V,) in bits."""
+    return float(-(probs * probs.log2().nan_to_num(neginf=0)).sum())
+
+
+panels = {}
+for T in (0.25, 0.5, 1.0, 2.0):
+    probs = softmax(toy_logits, T)  # (138)
+    sampled = torch.tensor([draw(probs, u) for u in numbers[:1_000].tolist()])  # (1000)
+    panels[T] = in_groups(probs), in_groups(sampled.bincount(minlength=138)) / 1_000
+sampling_figures.show_menu([*desserts, "134 rare"], panels, draws=1_000)
+print("entropy in bits:", {T: round(entropy(softmax(toy_logits, T)), 2) for T in panels})
 
 # %% [markdown]
-# **Exercise 2.3.** Write the filter. Return logits, not probabilities, so that other steps can follow; leave the input alone.
+# Towards temperature 0 the leader takes everything, which is greedy decoding. Exactly 0 would divide by zero, so libraries treat it
+# as greedy or refuse it.
+#
+# ## 7. Top-k keeps a fixed number
+#
+# Sampling draws the absurd once in a while. **Top-k** forbids it. It keeps the k largest logits and sends all others to minus
+# infinity, whose exponential is 0.
+#
+# **Exercise 2.3.** Write the filter. Return logits, so that other steps can follow, and leave the input alone. Tokens that tie with
+# the k-th largest stay.
 
 
 # %% tags=["exercise"] exercise="2.3"
 def top_k_filter(logits, k):
-    """Logits (V,) with all but the k largest at minus infinity."""
+    """Logits (V,) with all but the k largest at minus infinity; ties with the k-th stay."""
     # logits.topk(k).values are the k largest, logits.masked_fill(mask, value) fills a copy
     return ...
 
@@ -436,7 +381,7 @@ top_k_filter = check("2.3", top_k_filter)
 
 # %% tags=["solution"] exercise="2.3"
 def top_k_filter(logits, k):
-    """Logits (V,) with all but the k largest at minus infinity."""
+    """Logits (V,) with all but the k largest at minus infinity; ties with the k-th stay."""
     smallest_kept = logits.topk(k).values[-1]
     return logits.masked_fill(logits < smallest_kept, float("-inf"))
 
@@ -444,37 +389,15 @@ def top_k_filter(logits, k):
 top_k_filter = check("2.3", top_k_filter)
 
 # %% [markdown]
-# **Predict:** what becomes of cake's .20 when only three are left?
-
-# %%
-kept = softmax(top_k_filter(toy_logits, 3), 1.0)
-show_table(
-    ("word", "before", "after top-k with k = 3"),
-    zip(toy_words[:5], toy_probs[:5].tolist(), kept[:5].tolist(), strict=True),
-)
-
-# %% [markdown]
-# Cake goes from .20 to .20 / (.20 + .10 + .02) = .625: what was removed is shared out in proportion. Equal to the library on the
-# model's logits?
-
-# %%
-from transformers import TopKLogitsWarper
-
-for k in (1, 3, 50):
-    assert torch.equal(top_k_filter(logits, k), TopKLogitsWarper(k)(None, logits[None])[0])
-kept = [int(top_k_filter(logits, k).isfinite().sum()) for k in (1, 3, 50)]
-print("equal to TopKLogitsWarper at 1, 3 and 50; tokens kept:", kept)
-
-# %% [markdown]
-# ## 8. Top-p: as many as it takes
+# What becomes of cake's .20 when three desserts are left? The filter removes .68 of the probability, and softmax shares it out in
+# proportion, so cake gets .20 / (.20 + .10 + .02) = .625. The next table shows it.
 #
-# A fixed k is a poor fit: after "The capital of France is" three tokens are plenty, after "For dessert we had a" they are few.
-# **Top-p**, or nucleus sampling, keeps the smallest set of most likely tokens whose probabilities add up to p.
+# ## 8. Top-p keeps a share
 #
-# `!` Many notes say that the kept tokens have a mass of *at most* p. The token that crosses p is kept too, so the mass is *at
-# least* p. With p = .25 on our desserts: cake .20 does not reach it, cake and donut, .20 + .10 = .30, do. Two tokens stay.
-
-# %% [markdown]
+# A fixed k suits one prompt and not another. **Top-p**, or nucleus sampling, keeps the smallest set of most likely tokens whose
+# probabilities add up to at least p. The token that crosses p is kept, so the kept mass is *at least* p. (Many notes say at most.)
+# With p = .25, cake alone (.20) does not reach it. Cake and donut (.30) do, so two desserts stay.
+#
 # **Exercise 2.4.** A token stays if the mass collected *before* it has not reached p yet.
 
 
@@ -494,7 +417,7 @@ top_p_filter = check("2.4", top_p_filter)
 def top_p_filter(logits, p):
     """Logits (V,) with all but the smallest set of mass >= p at minus infinity."""
     order = logits.argsort(descending=True)  # the tokens from likely to unlikely
-    sorted_probs = softmax(logits, 1.0)[order]
+    sorted_probs = softmax(logits)[order]
     mass_before = sorted_probs.cumsum(dim=0) - sorted_probs
     filtered = logits.clone()
     filtered[order[mass_before >= p]] = float("-inf")
@@ -503,92 +426,64 @@ def top_p_filter(logits, p):
 
 top_p_filter = check("2.4", top_p_filter)
 
-# %% [markdown]
-# **Predict** for each p: how many desserts stay, and what is their mass?
-
 # %%
+filters = {"k = 3": top_k_filter(toy_logits, 3), **{f"p = {p}": top_p_filter(toy_logits, p) for p in (0.15, 0.25, 0.29, 0.31)}}
 rows = []
-for p in (0.15, 0.25, 0.29, 0.31, 0.325):
-    stays = top_p_filter(toy_logits, p).isfinite()
-    rows.append((p, int(stays.sum()), float(toy_probs[stays].sum())))
-show_table(("p", "tokens kept", "mass kept"), rows)
-assert all(mass >= p for p, _, mass in rows)
+for name, kept in filters.items():
+    stays = kept.isfinite()
+    rows.append((name, int(stays.sum()), float(toy_probs[stays].sum()), float(softmax(kept)[0])))
+show_table(("filter", "desserts kept", "mass kept", "cake's probability afterwards"), rows)
 
 # %% [markdown]
-# Why is p = .30 itself missing from this table? In binary, .20 + .10 is not exactly .30. Whether the third token stays is then
-# decided in the sixteenth decimal, and two correct programs may differ. Never build on such an edge.
+# Why is p = .30 not in the table? In binary, .20 + .10 is not exactly .30. Whether a third token stays is then decided in the sixteenth
+# decimal, and two correct programs may differ.
+#
+# Now the real model. To see the nucleus, sort the tokens and add up their probabilities from the first on.
+
+# %%
+predict("2.p4")
 
 # %% [markdown]
-# How many tokens does the model need for p = .9, with each prompt?
+# The axis of the figure counts tokens and is logarithmic. A dot marks the token that crosses .9.
 
 # %% tags=["device"]
-sizes = [int(top_p_filter(z, 0.9).isfinite().sum()) for z in vectors]
-show_table(("prompt", "tokens kept at p = 0.9"), zip(prompts, sizes, strict=True))
+curves = {text: (softmax(z), int(top_p_filter(z, 0.9).isfinite().sum())) for text, z in vectors.items()}
+sizes = [size for _, size in curves.values()]
+sampling_figures.show_nucleus(curves, 0.9)
+outcome("2.p4", sizes[1])
 record("tokens in the nucleus of 0.9, sure and unsure prompt", sizes)
+assert sizes[0] < sizes[1] or not lab.course_model
 
 # %% [markdown]
-# And the library's filter, on both prompts?
+# Top-k with k = 50 would let absurd tokens in after one prompt and throw good ones out after the other. Top-p adapts. It has a
+# weakness too, because a high temperature lifts the whole long tail into the nucleus. **Min-p** (Nguyen et al. 2024) uses another
+# rule. It keeps the tokens whose probability is at least a share of the leader's. How many tokens does each rule keep, at two temperatures?
 
-# %%
-from transformers import TopPLogitsWarper
-
-assert sizes[0] * 5 < sizes[1]
-same = True
-for z in vectors:
-    for p in (0.37, 0.71, 0.93):
-        same &= torch.equal(top_p_filter(z, p), TopPLogitsWarper(p)(None, z[None])[0])
-print("equal to TopPLogitsWarper on both prompts at 0.37, 0.71 and 0.93:", same)
-assert same
-
-# %% [markdown]
-# The nucleus breathes: small where the model is sure, large where it is not. That is its whole advantage over top-k.
-
-# %% [markdown]
-# ## 9. Order matters
-#
-# Temperature *reshapes*; top-k and top-p *filter*. Each step sees what the step before it left. In transformers, and in most
-# servers, the temperature comes first, then top-k, then top-p.
-#
-# **Predict:** temperature 1.5 and p = .6. Which order keeps more tokens: temperature first, or top-p first?
-
-# %%
-unsure = vectors[1]
-temperature_first = top_p_filter(unsure / 1.5, 0.6).isfinite()
-filter_first = (top_p_filter(unsure, 0.6) / 1.5).isfinite()
-print("temperature first keeps more:", bool(temperature_first.sum() > filter_first.sum()))
-assert temperature_first.sum() > filter_first.sum()
-
-# %% [markdown]
-# By how much?
 
 # %% tags=["device"]
-counts_by_order = (int(temperature_first.sum()), int(filter_first.sum()))
-print("tokens kept: temperature first {}, top-p first {}".format(*counts_by_order))
-assert counts_by_order[0] > counts_by_order[1] >= 1
+def min_p_filter(logits, share):
+    """Logits (V,) with all tokens at minus infinity that have less than a share of the largest probability."""
+    probs = softmax(logits)
+    return logits.masked_fill(probs < share * probs.max(), float("-inf"))
+
+
+rows = []
+for text, logits in ((sure_prompt, sure), (open_prompt, unsure)):
+    for T in (1.0, 1.5):
+        kept = [int(step(logits / T, value).isfinite().sum()) for step, value in ((top_p_filter, 0.9), (min_p_filter, 0.1))]
+        rows.append((text, T, *kept))
+show_table(("prompt", "temperature", "kept by top-p 0.9", "kept by min-p 0.1"), rows)
+assert all(row[3] < row[2] for row in rows) or not lab.course_model
 
 # %% [markdown]
-# The same two numbers in the settings, another set of candidates. When you move settings from one system to another, look up its
-# order.
-
-# %%
-quiz("2.c")
-
-# %% [markdown]
-# ## 10. Penalties: saying it less often
+# ## 9. Penalties
 #
-# Three ways to lower the logits of tokens that were there already:
+# Three ways to make tokens less likely that were there before. The **frequency penalty** f is subtracted from a token's logit once
+# for each time the token came. The **presence penalty** a is subtracted once, however often it came. Both are known from
+# OpenAI-style APIs and usually count the completion alone. The **repetition penalty** r (Keskar et al. 2019) divides or multiplies,
+# and in transformers it counts the prompt in.
 #
-# | | formula | grows with the count? | known from |
-# | --- | --- | --- | --- |
-# | frequency penalty | z − f · count | yes | OpenAI-style APIs, vLLM |
-# | presence penalty | z − a, if count > 0 | no, flat | OpenAI-style APIs, vLLM |
-# | repetition penalty | z / r if z > 0, z · r if not | no | transformers |
-#
-# Frequency and presence usually count the completion alone; transformers' repetition penalty counts the prompt in too. That is a
-# trap, as we shall see.
-
-# %% [markdown]
-# **Exercise 2.5.** Frequency and presence penalty, together.
+# **Exercise 2.5.** Write the first two, in one function.
 
 
 # %% tags=["exercise"] exercise="2.5"
@@ -609,28 +504,15 @@ def penalize(logits, counts, frequency, presence):
 penalize = check("2.5", penalize)
 
 # %% [markdown]
-# Three cakes and one donut were eaten. What is left of the two logits under each penalty?
-
-# %%
-said = torch.tensor([3, 1, 0, 0])  # three times cake, one donut
-four = toy_logits[:4]
-rows = [
-    ("none", *four.tolist()),
-    ("frequency 0.5", *penalize(four, said, 0.5, 0.0).tolist()),
-    ("presence 0.5", *penalize(four, said, 0.0, 0.5).tolist()),
-]
-show_table(("penalty", "cake (3 times)", "donut (once)", "banana", "apple"), rows, "Logits")
-
-# %% [markdown]
-# **Exercise 2.6.** The repetition penalty. Mind the sign: dividing −2 by 2 gives −1, which is *larger*. A token that occurs
-# several times is penalised once.
+# **Exercise 2.6.** The repetition penalty divides a positive logit by r. Dividing −2 by 2 would give −1, which is *larger*, so a
+# negative logit is multiplied by r. A token that came several times is penalised once.
 
 
 # %% tags=["exercise"] exercise="2.6"
 def repetition_penalty(logits, ids, penalty):
     """Logits (V,) with the tokens in ids (T,) made less likely by a penalty above 1."""
-    seen = logits[ids]
-    # the new values by the sign of `seen`, written into a clone of the logits at ids
+    seen, penalised = logits[ids], logits.clone()
+    # write the new values, by the sign of `seen`, into penalised[ids]
     return ...
 
 
@@ -640,8 +522,7 @@ repetition_penalty = check("2.6", repetition_penalty)
 # %% tags=["solution"] exercise="2.6"
 def repetition_penalty(logits, ids, penalty):
     """Logits (V,) with the tokens in ids (T,) made less likely by a penalty above 1."""
-    seen = logits[ids]
-    penalised = logits.clone()
+    seen, penalised = logits[ids], logits.clone()
     penalised[ids] = torch.where(seen < 0, seen * penalty, seen / penalty)
     return penalised
 
@@ -649,96 +530,81 @@ def repetition_penalty(logits, ids, penalty):
 repetition_penalty = check("2.6", repetition_penalty)
 
 # %% [markdown]
-# Equal to the library's processor, with the ids of our list as what was seen?
+# Three cakes and one donut were eaten. The first table shows the desserts' logits under each penalty.
+#
+# The second asks what the sign costs. Softmax looks only at differences, so the same number may be added to all logits. We add 0, 2.5
+# and 10 and compute cake's probability without and with a repetition penalty on cake.
 
 # %%
-from transformers import RepetitionPenaltyLogitsProcessor
-
-seen_ids = tokenizer(listing, return_tensors="pt").input_ids
-for r in (1.0, 1.2, 2.0):
-    theirs = RepetitionPenaltyLogitsProcessor(r)(seen_ids, logits[None].clone())[0]
-    assert torch.allclose(repetition_penalty(logits, seen_ids[0], r), theirs, atol=1e-12)
-print("equal to RepetitionPenaltyLogitsProcessor at 1.0, 1.2 and 2.0")
+eaten, menu = torch.tensor([3, 1, 0, 0]), toy_logits[:4]  # (4) each
+penalties = {
+    "none": menu,
+    "frequency 0.5": penalize(menu, eaten, 0.5, 0.0),
+    "presence 0.5": penalize(menu, eaten, 0.0, 0.5),
+    "repetition 1.3": repetition_penalty(menu, torch.tensor([0, 0, 0, 1]), 1.3),
+}
+rows = [(name, *values.tolist()) for name, values in penalties.items()]
+show_table(("penalty", "cake (3 times)", "donut (once)", "banana", "apple"), rows, "Logits")
+rows = []
+for shift in (0.0, 2.5, 10.0):
+    moved = toy_logits + shift
+    rows.append((shift, float(softmax(moved)[0]), float(softmax(repetition_penalty(moved, torch.tensor([0]), 1.3))[0])))
+show_table(("added to all logits", "cake without penalty", "cake with penalty 1.3"), rows)
+assert abs(rows[0][1] - rows[2][1]) < 1e-9 and rows[2][2] < rows[0][2]
 
 # %% [markdown]
-# transformers has no frequency penalty, but it lets you pass a step of your own. `decoding.penalty_processor` wraps the formula of
-# exercise 2.5 for `generate`. The same greedy loop by hand, with your `penalize`, must then give the same tokens.
-
+# The probabilities without the penalty are the same, and the penalty's effect is not. It depends on where a model happens to put
+# its zero, so a value that works for one model says little about another. Frequency and presence subtract and have no such flaw.
+#
+# Do penalties cure the loop of section 3? transformers has no frequency penalty, but it takes a step of your own, and
+# `decoding.penalty_processor` wraps the formula of exercise 2.5 for it.
 
 # %%
-@torch.no_grad()
-def greedy_penalized(prompt, max_new_tokens, frequency, presence):
-    """The ids (T,) that greedy decoding adds to a prompt under both penalties on the completion."""
-    ids = tokenizer(prompt, return_tensors="pt").input_ids.to(model.device)
-    start = ids.shape[1]
-    while ids.shape[1] < start + max_new_tokens:
-        z = model(ids).logits[0, -1].float()
-        best = penalize(z, ids[0, start:].bincount(minlength=len(z)), frequency, presence).argmax()
-        ids = torch.cat([ids, best.reshape(1, 1)], dim=1)
-    return ids[0, start:]
-
-
-step = decoding.penalty_processor(0.6, 0.3, prompt_length=seen_ids.shape[1])
-theirs = complete(listing, max_new_tokens=20, do_sample=False, logits_processor=[step]).tolist()
-ours = greedy_penalized(listing, 20, 0.6, 0.3).tolist()
-print("equal token for token:", ours == theirs)
-assert ours == theirs
+predict("2.p6")
 
 # %% [markdown]
-# Do penalties cure the loop of section 3? **Predict** how many entries each list gets, and how many different ones.
-
+# We try two strengths of each, with greedy decoding and the same cap as before.
 
 # %% tags=["device"]
-def entries(ids):
-    """The names in a numbered list, without the last one, which may be cut off."""
-    return [
-        line.split(". ")[-1].strip()
-        for line in tokenizer.decode(ids, skip_special_tokens=True).split("\n")[:-1]
-    ]
-
-
-length = lab.size(smoke=64, small=150)
+prompt_length = len(tokenizer.encode(listing))
 cures = {
-    "none": {},
+    "repetition 1.1": {"repetition_penalty": 1.1},
     "repetition 1.2": {"repetition_penalty": 1.2},
-    "frequency 0.6": {
-        "logits_processor": [decoding.penalty_processor(0.6, 0.0, seen_ids.shape[1])]
-    },
+    "frequency 0.3": {"logits_processor": [decoding.penalty_processor(0.3, 0.0, prompt_length)]},
+    "frequency 0.6": {"logits_processor": [decoding.penalty_processor(0.6, 0.0, prompt_length)]},
 }
-lists = {
-    name: entries(complete(listing, max_new_tokens=length, do_sample=False, **cure))
-    for name, cure in cures.items()
-}
-rows = [(name, len(items), len(set(items)), ", ".join(items[-4:])) for name, items in lists.items()]
-show_table(("penalty", "entries", "different", "the last four"), rows)
-shares = {name: len(set(items)) / max(1, len(items)) for name, items in lists.items()}
-record(
-    "share of different entries by penalty",
-    {name: round(share, 3) for name, share in shares.items()},
-)
-assert max(shares["repetition 1.2"], shares["frequency 0.6"]) > shares["none"]
-assert len(lists["repetition 1.2"]) < len(lists["none"])
+lists = {"none": countries}
+for name, cure in cures.items():
+    lists[name] = entries(complete(listing, max_new_tokens=length, do_sample=False, **cure)[0])
+rows = [(name, len(items), len(set(items)), ", ".join(items[:14])) for name, items in lists.items()]
+show_table(("penalty", "entries", "different", "the first fourteen"), rows)
+different = {name: len(set(items)) for name, items in lists.items()}
+outcome("2.p6", 1 if different["repetition 1.2"] > different["none"] else 3)
+record("different entries by penalty", different)
+assert len(lists["repetition 1.2"]) < len(lists["none"]) or not lab.course_model
 
 # %% [markdown]
-# The loop is gone, and so is most of the list. A penalty cannot tell a country from a line break. transformers' repetition penalty
-# counts the prompt in, and the prompt already holds the digits, the full stops and the line breaks that make a list: it is over
-# almost before it began. The frequency penalty starts from nothing and lasts longer, until the line breaks have become dear. A
-# penalty hides a loop; it adds no knowledge.
-
-# %% [markdown]
-# ## 11. Stop sequences
+# Read the entries before you trust the count. *Austria (2)* is different from *Austria* and no new country. The model has found a way
+# around the penalty.
 #
-# A cap stops anywhere. An end token stops when the model feels like it. A **stop sequence** stops where *you* say: to cap a list
-# at ten items, stop at "11".
-
-# %% [markdown]
-# **Exercise 2.7.** Cut a text before the earliest stop sequence; leave it whole if none occurs.
+# A penalty cannot tell a country from a line break. transformers' repetition penalty counts the prompt in, and the prompt already
+# holds the digits, full stops and line breaks that make a list, so at 1.2 the list is over almost before it began. The frequency
+# penalty starts from nothing and lasts longer, until the penalty on line breaks adds up. Penalties break a loop. They add no
+# knowledge.
+#
+# ## 10. Stop sequences
+#
+# A cap stops anywhere, and an end token stops where the model decides. A **stop sequence** stops where *you* say. To cap a list at
+# ten items, stop at "11".
+#
+# **Exercise 2.7.** Cut a text before the stop sequence that begins earliest, and leave it whole if none occurs. An empty stop
+# sequence stops nothing.
 
 
 # %% tags=["exercise"] exercise="2.7"
 def stop_at(text, stops):
-    """The text before the earliest of the stop sequences (a list of strings)."""
-    places = [text.find(stop) for stop in stops]  # -1 where a stop does not occur
+    """The text before the earliest of the stop sequences (a list of strings, empty ones ignored)."""
+    places = [text.find(stop) for stop in stops if stop]  # -1 where a stop does not occur
     return ...
 
 
@@ -747,68 +613,31 @@ stop_at = check("2.7", stop_at)
 
 # %% tags=["solution"] exercise="2.7"
 def stop_at(text, stops):
-    """The text before the earliest of the stop sequences (a list of strings)."""
-    places = [text.find(stop) for stop in stops]  # -1 where a stop does not occur
+    """The text before the earliest of the stop sequences (a list of strings, empty ones ignored)."""
+    places = [text.find(stop) for stop in stops if stop]  # -1 where a stop does not occur
     return text[: min((place for place in places if place >= 0), default=len(text))]
 
 
 stop_at = check("2.7", stop_at)
 
 # %% [markdown]
-# The library stops while it generates, so it also saves the time. It compares text, not tokens, because a stop may be spread over
-# several tokens; and it leaves the stop in, for you to cut.
-
-# %%
-free_running = tokenizer.decode(complete(listing, max_new_tokens=100, do_sample=False))
-stopped = tokenizer.decode(
-    complete(listing, max_new_tokens=100, do_sample=False, stop_strings=["11"], tokenizer=tokenizer)
-)
-print(
-    "cut by us equals stopped by the library:",
-    stop_at(free_running, ["11"]) == stop_at(stopped, ["11"]),
-)
-assert stop_at(free_running, ["11"]) == stop_at(stopped, ["11"])
-
-# %% [markdown]
-# The list, capped at ten:
+# The library stops while it generates, which saves the time. It compares text, because a stop may be spread over several tokens,
+# and it leaves the stop in for you to cut.
 
 # %% tags=["device"]
-print(listing + stop_at(stopped, ["11"]))
-assert (listing + stop_at(stopped, ["11"])).rstrip().split("\n")[-1].startswith("10.")
+stopped = complete(listing, max_new_tokens=100, do_sample=False, stop_strings=["11"], tokenizer=tokenizer)[0]
+print(listing + stop_at(tokenizer.decode(stopped), ["11"]))
+print("\ntokens generated:", len(stopped), "of at most 100")
+assert len(stopped) < 100 or not lab.course_model
 
 # %% [markdown]
-# Ten items. What would "11" do to a list of years, or of prices? It would stop at 1911 too. `"\n11."` is a better stop: choose one
-# that cannot occur by accident.
-
-# %% [markdown]
-# ## 12. Seeds
+# Ten items. In a list of years "11" would also stop at 1911, so `"\n11."` is a better stop. Choose one that cannot occur by accident.
 #
-# Sampling is random, yet a computer's randomness starts from a **seed**. The same seed, settings, machine and library give the
-# same text. Without one, texts differ. On another machine the last digits of the logits can differ, and one different draw is
-# enough for another text: a seed repeats an experiment, it does not freeze it for ever.
-
-
-# %%
-def sample(prompt, seed=None, max_new_tokens=16, **settings):
-    """A sampled completion as text; without a seed, a new one each time."""
-    torch.manual_seed(seed) if seed is not None else torch.seed()
-    return tokenizer.decode(
-        complete(prompt, max_new_tokens=max_new_tokens, do_sample=True, **settings)
-    )
-
-
-twice = {sample(story, seed=7, top_k=0) for _ in range(2)}
-free = {sample(story, top_k=0) for _ in range(4)}
-print("with one seed", len(twice), "text; without a seed they differ:", len(free) > 1)
-assert len(twice) == 1 and len(free) > 1
-
-# %% [markdown]
-# ## 13. The whole chain
+# ## 11. The whole chain
 #
-# Penalty, temperature, top-k, top-p, softmax, draw: everything you wrote, in the order of the library.
-
-# %% [markdown]
-# **Exercise 2.8.** Put it together. Each step takes what the one before it left.
+# Now put the steps together in the library's order.
+#
+# **Exercise 2.8.** Each step takes what the one before it left.
 
 
 # %% tags=["exercise"] exercise="2.8"
@@ -831,177 +660,269 @@ def choose(logits, ids, u, temperature, k, p, penalty):
 choose = check("2.8", choose)
 
 # %% [markdown]
-# Does the library really use this order? `generate` can return the logits as they stand just before the draw. If our chain is
-# right, it leaves the same numbers at every step of a real generation.
+# With `choose`, your own code writes. The numbers u come from a generator with a **seed**. The same seed, settings, machine and
+# library give the same text, and another seed gives another. (On another machine the last digits of the logits can differ, and one
+# different draw is enough for a different text.) **Try it** with your own prompt and settings. *Going further* shows that your chain
+# leaves the same probabilities as the library's at every step.
 
-# %%
-inputs = tokenizer(listing, return_tensors="pt").to(model.device)
-settings = {"temperature": 0.8, "top_k": 40, "top_p": 0.93, "repetition_penalty": 1.1}
-torch.manual_seed(3)
-with torch.no_grad():
-    out = model.generate(
-        **inputs,
-        max_new_tokens=12,
-        do_sample=True,
-        output_scores=True,
-        output_logits=True,
-        return_dict_in_generate=True,
-        **settings,
-    )
-
-# %% [markdown]
-# `out.logits` holds what the model said at each step, `out.scores` what was left when the draw came.
-
-# %%
-start_length = inputs.input_ids.shape[1]
-for n, (raw, processed) in enumerate(zip(out.logits, out.scores, strict=True)):
-    z = repetition_penalty(raw[0].float(), out.sequences[0, : start_length + n], 1.1) / 0.8
-    ours = top_p_filter(top_k_filter(z, 40), 0.93)
-    assert torch.equal(ours.isfinite(), processed[0].isfinite())
-    assert torch.allclose(softmax(ours, 1.0), softmax(processed[0].float(), 1.0), atol=1e-5)
-print("the same survivors and the same probabilities at each of", len(out.scores), "steps")
-
-# %% [markdown]
-# ## 14. The microscope
-#
-# One logit vector, every setting, in the order in which they act. Move a slider with the mouse, or press Tab to reach it and use
-# the arrow keys. Blue is the exact probability after all steps, orange the share of 2,000 draws; grey tokens were cut.
-#
-# Try: temperature 2 with top-p 1, then bring top-p down to 0.8. Then temperature 0.3. When does top-p stop mattering?
 
 # %% tags=["device"]
-from labutils.transformer import SamplingSettings, decoding_view, explore_decoding
-
-dessert_ids = tokenizer("cake, cake, banana", return_tensors="pt").input_ids[0]
-explore_decoding(unsure, names, dessert_ids, SamplingSettings(temperature=1.0, top_p=0.9))
-
-# %% [markdown]
-# The same, at three settings, for a page without a kernel:
-
-# %% tags=["device"]
-from IPython.display import HTML, display
-
-for setting in (
-    SamplingSettings(),
-    SamplingSettings(temperature=0.5),
-    SamplingSettings(temperature=2.0, top_p=0.8),
-):
-    title = f"<h4>temperature {setting.temperature}, top-p {setting.top_p}</h4>"
-    display(HTML(title + decoding_view(unsure, names, dessert_ids, setting, rows=6).html))
-
-# %% [markdown]
-# The microscope is only a view of the functions above. One look from code, with a check of its numbers:
-
-# %%
-view = decoding_view(unsure, names, dessert_ids, SamplingSettings(temperature=0.7, top_k=5))
-print(
-    "tokens left:",
-    view.kept,
-    "- sum of what is left:",
-    round(sum(row.exact for row in view.rows), 6),
-)
-assert view.kept == 5 and all(abs(row.exact - row.sampled) < 0.06 for row in view.rows)
-
-# %% [markdown]
-# ## 15. Does it matter? One measurement
-#
-# Sixteen or more completions of one prompt at four temperatures, drawn in one batch. Two numbers: how many different completions
-# there are, and how surprising the model itself finds them (the mean −log₂ probability of its tokens at temperature 1, in bits).
-#
-# A batch takes memory for its key-value cache, so the cell asks first whether it fits.
-
-
-# %%
 @torch.no_grad()
-def batch(prompt, n, temperature, max_new_tokens=12):
-    """n sampled completions (n, T) and the mean surprise of their tokens in bits."""
-    inputs = tokenizer([prompt] * n, return_tensors="pt").to(model.device)
-    out = model.generate(
-        **inputs,
-        max_new_tokens=max_new_tokens,
-        min_new_tokens=max_new_tokens,
-        do_sample=True,
-        top_k=0,
-        temperature=temperature,
-    )
-    added = out[:, inputs.input_ids.shape[1] :]
-    log_probs = (
-        model(out).logits[:, -max_new_tokens - 1 : -1].log_softmax(-1).gather(-1, added[..., None])
-    )
-    return added, float(-log_probs.mean() / torch.log(torch.tensor(2.0)))
+def write(prompt, max_new_tokens, seed, rule=choose, **settings):
+    """A completion as text, each token picked by a rule with the arguments of `choose`."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = tokenizer(prompt, return_tensors="pt").input_ids.to(model.device)  # (1, T)
+    start_length = ids.shape[1]
+    for _ in range(max_new_tokens):
+        u = float(torch.rand(1, generator=generator, dtype=torch.float64))
+        token = rule(model(ids).logits[0, -1].cpu().double(), ids[0].cpu(), u, **settings)
+        if token == tokenizer.eos_token_id:
+            break
+        ids = torch.cat([ids, torch.tensor([[token]], device=ids.device)], dim=1)
+    return tokenizer.decode(ids[0, start_length:])
 
 
-# %% [markdown]
-# **Predict:** at which temperature does the text surprise its own author most, and by what factor over the coolest?
-
-# %% tags=["device"]
-n = lab.size(smoke=8, small=16, standard=32, gpu=64)
-rows = []
-with guard("15 Completions in one batch", need_gib=0.02 * n, smaller={"n = 8": 0.16}):
-    for temperature in (0.2, 0.7, 1.0, 1.5):
-        torch.manual_seed(5)
-        added, surprise = batch(story, n, temperature)
-        rows.append(
-            (
-                temperature,
-                n,
-                len({tuple(ids) for ids in added.tolist()}),
-                surprise,
-                tokenizer.decode(added[0]),
-            )
-        )
-show_table(("temperature", "drawn", "different", "surprise (bits a token)", "the first"), rows)
-surprises = [row[3] for row in rows]
-record("surprise in bits by temperature", {str(row[0]): round(row[3], 2) for row in rows})
-assert rows[0][2] <= rows[-1][2] and surprises[0] < surprises[2] < surprises[3]
+settings = {"temperature": 0.8, "k": 50, "p": 0.9, "penalty": 1.1}
+written = [(seed, write(story, lab.size(smoke=10, small=24), seed, **settings)) for seed in (7, 7, 8)]
+show_table(("seed", "written by your chain"), written, story)
+assert written[0] == written[1] != written[2]
 
 # %% [markdown]
-# As a picture:
+# ## 12. Order matters
+#
+# Temperature reshapes, and top-k and top-p filter. Each step sees what the step before it left. transformers takes penalties,
+# temperature, top-k, top-p. llama.cpp, another widespread program, takes penalties, top-k, top-p and the temperature last. (A few
+# more filters stand in between and are off or weak by default.)
 
 # %%
-figure, axes = new_figure(
-    "The hotter the draw, the more the text surprises its own model", height=3.0
-)
-axes.bar([str(row[0]) for row in rows], surprises, color=[BLUE, BLUE, BLUE, ORANGE])
-axes.set(xlabel="temperature", ylabel="surprise (bits a token)")
-show(
-    figure,
-    "Bars of the mean surprise of sampled tokens at temperatures 0.2, 0.7, 1.0 and 1.5; "
-    "each bar is higher than the one before, and the last, in orange, by far.",
-)
+predict("2.p5")
 
 # %% [markdown]
-# At 1.5 the text is varied and mostly nonsense. Variety alone is no merit.
+# Then we write with both orders, with the same settings and the same random numbers.
+
+
+# %% tags=["device"]
+def choose_as_llama_cpp(logits, ids, u, temperature, k, p, penalty):
+    """The next token (an int): repetition penalty, top-k, top-p, temperature, then the draw with u."""
+    logits = top_p_filter(top_k_filter(repetition_penalty(logits, ids, penalty), k), p)
+    return draw(softmax(logits, temperature), u)
+
+
+kept = [int(z.isfinite().sum()) for z in (top_p_filter(unsure / 1.5, 0.6), top_p_filter(unsure, 0.6))]
+print(f"temperature 1.5 first, then top-p 0.6: {kept[0]:,} tokens; the other way round: {kept[1]:,}")
+outcome("2.p5", round(kept[0] / kept[1], 1))
+settings = {"temperature": 2.0, "k": 5_000, "p": 0.8, "penalty": 1.0}
+rows = []
+for seed in range(lab.size(smoke=1, small=2)):
+    for name, rule in (("transformers", choose), ("llama.cpp", choose_as_llama_cpp)):
+        rows.append((seed, name, write(story, lab.size(smoke=8, small=20), seed, rule, **settings)))
+show_table(("seed", "order of", "text"), rows, f"{story} … at temperature 2, top-k 5,000, top-p 0.8")
+assert kept[0] >= kept[1]
+
+# %% [markdown]
+# In transformers' order the temperature flattens first, so top-p lets strange words through. In llama.cpp's order top-p has already
+# removed them, and the temperature only shuffles what is left. When you move settings from one program to another, look up its order.
+
+# %%
+quiz("2.c")
+
+# %% [markdown]
+# ## 13. The microscope
+#
+# Type a text of your own and move any slider with the mouse, or with Tab and the arrow keys. Blue is the exact probability after
+# all steps, orange the share of 2,000 draws. Grey tokens were cut. The penalties act on everything in the text.
+#
+# **Try it.** Raise the repetition penalty until *tea* is no longer first. Then take temperature 2 and bring top-p down until the row
+# of the others is cut. At which temperatures does top-p hardly matter?
+
+# %% tags=["device"]
+tea = "I like tea and you like tea and they like"
+explore_decoding(model, tokenizer, MicroscopeSettings(text=tea))
+assert names[int(decoding.next_logits(model, tokenizer, tea).argmax())] == " tea" or not lab.course_model
+
+# %% [markdown]
+# ## 14. Does it matter?
+#
+# We measure two kinds of task. The first has one right answer. The prompt gives four countries with their capitals and asks for the
+# capital of another. The second has many good answers, as in *For dessert we had a*.
+
+# %%
+predict("2.p7")
+
+# %% [markdown]
+# The results can be computed exactly from the logits, without drawing. The chance of a right answer is the probability of its first
+# token. A token of probability p appears among 32 draws with probability 1 − (1 − p)³².
+
+
+# %% tags=["device"]
+def stacked(texts):
+    """The logits after each text (N, V)."""
+    return torch.stack([decoding.next_logits(model, tokenizer, text).cpu() for text in texts])
+
+
+pool, test = ([row for row in rows if row["task"] == "capital"] for rows in load_words().values())
+shots = "".join(f"{row['word']} -> {row['answer']}\n" for row in pool[:4])
+openings = ["For dessert we had a", "My favourite animal is the", "On Sunday we like to", "She opened the box and found a"]
+asked, opened = stacked([f"{shots}{row['word']} ->" for row in test]), stacked(openings)  # (N, V), (4, V)
+answers = torch.tensor([tokenizer.encode(" " + row["answer"])[0] for row in test])  # (N)
+greedy_share = float((asked.argmax(dim=1) == answers).double().mean())
+print(shots + f"{test[0]['word']} ->   {len(test)} countries; greedy decoding is right in {greedy_share:.0%}")
+assert greedy_share > 0.3 or not lab.course_model
+
+
+# %% tags=["device"]
+def chances(p, T):
+    """The chance of a right capital per country (N), and the number of different words in 32 draws per opening (4)."""
+    right, varied = (decoding.softmax(decoding.top_p_filter(z / T, p) if p < 1 else z / T) for z in (asked, opened))
+    return right[range(len(answers)), answers], (1 - (1 - varied) ** 32).sum(dim=1)
+
+
+steps = (0.1, 0.4, 0.7, 1.0, 1.3, 1.6, 2.0)
+results = {}
+for name, p in (("without top-p", 1.0), ("top-p 0.9", 0.9)):
+    facts, words = zip(*(chances(p, T) for T in steps), strict=True)
+    results[name] = [bootstrap_interval(each.double()) for each in facts], [float(each.mean()) for each in words]
+sampling_figures.show_facts_and_variety(steps, results, greedy_share)
+sampled_share = float(chances(1.0, 1.0)[0].mean())
+print(f"right capitals of {len(answers)} countries: greedy {greedy_share:.0%}, temperature 1 {sampled_share:.0%}")
+outcome("2.p7", round(100 * sampled_share / greedy_share))
+record("right answers by decoding", {"greedy": greedy_share, "temperature 1": sampled_share})
+assert sampled_share < greedy_share or not lab.course_model
 
 # %% [markdown]
 # What to choose, then?
 #
 # | task | start with | because |
 # | --- | --- | --- |
-# | extract, classify, code | greedy | one right answer; repeatable |
+# | extract, classify, code | greedy | one right answer, repeatable |
 # | summarize, translate | greedy or T 0.3 to 0.5 | little freedom wanted |
 # | chat, write | T 0.7 to 1.0, top-p 0.9 to 0.95 | variety without the absurd tail |
-# | brainstorm | T 1.0 to 1.3, top-p 0.95, several samples | variety is the point; you pick |
+# | brainstorm | T 1.0 to 1.3, top-p 0.95, several samples | variety is the point, and you pick |
 #
-# These are starting points from practice, not laws. Measure on your own task, with enough samples.
-
-# %% [markdown]
-# ## 16. What a sceptic would say
+# These are starting points from practice. Measure on your own task, with enough samples.
 #
-# - *"You compare with transformers alone."* Yes. Other servers apply other orders and count penalties otherwise. The order of
-#   yours is in its manual, and this lab has shown why to look.
-# - *"A 135 M model is not what I use."* The chain behind the logits is the same for any model. `LABS_MODEL` loads another
-#   decoder-only model here; the equalities hold for it too, while a few asserts name what this one says. Where a model is sure,
-#   the settings matter less, and large models are sure more often.
-# - *"Greedy loops because the model is small."* Partly. Larger models loop later. It was seen in GPT-2 of 1.5 billion parameters,
-#   which is why top-p was invented (Holtzman et al. 2020).
-
-# %% [markdown]
-# ## Where you stand
+# ## Recap
+#
+# - The model gives a logit per token. Inference parameters turn logits into a token and leave the weights alone.
+# - Temperature reshapes. Top-k, top-p and min-p filter, and the mass that top-p keeps is at least p.
+# - Defaults come in silently from the library and from the model. Say what you want in the call.
+# - The order of the steps is part of the settings, and it differs between programs.
+# - Penalties break loops and cannot add knowledge. A cap cuts, an end token ends, a stop sequence stops where you say.
 
 # %% tags=["device"]
 progress("02")
-assert fingerprint(model) == before
+changed = sum(int((a != b).sum()) for a, b in zip(weights_before, model.parameters(), strict=True))
+print(f"weights that all these settings have changed: {changed} of {sum(w.numel() for w in weights_before):,}")
+assert changed == 0
 
 # %% [markdown]
-# The last line checked it once more: after all of this, the weights are what they were.
+# **Next:** [Lab 03, In-context learning](03_in_context_learning.ipynb): what a prompt alone can teach a model.
+
+# %% [markdown] tags=["optional"]
+# ## Going further
+#
+# ### A test that finds a biased drawing function
+#
+# **Pearson's chi-square test** adds up, over all words, the squared difference between count and expectation, divided by the
+# expectation. Its p-value is how often chance alone would give a sum at least as large. We test your `draw`, and three versions that
+# take the most likely word every 20th, 50th or 100th time.
+
+# %% tags=["optional"]
+rows = []
+for name, every in (("draw", None), ("greedy every 100th time", 100), ("every 50th", 50), ("every 20th", 20)):
+    tokens = drawn.clone()
+    if every:
+        tokens[::every] = 0
+    found = tokens.bincount(minlength=len(toy_probs))
+    rows.append((name, int(found[0]), float((found[0] - 2_000) / 40), decoding.chi_square(found, toy_probs)[1]))
+show_table(("drawing function", "cakes (2,000 expected)", "standard deviations off", "chi-square p-value"), rows)
+assert rows[0][3] > 0.001 > rows[-1][3]
+
+# %% [markdown] tags=["optional"]
+# The test finds the strongest bias. A weak bias in one word drowns among 138 words, whose chance deviations add up as well. If you
+# suspect one word, test that word, as the third column does. The standard deviation of cake's count is √(10,000 · .2 · .8) = 40.
+#
+# On the model's own probabilities the rarest tokens have expectations far below one, where the test is not valid. We keep the ten
+# leaders and merge all others into one.
+
+# %% tags=["device", "optional"]
+ten = softmax(sure).topk(10).values
+merged = torch.cat([ten, 1 - ten.sum().reshape(1)])  # (11)
+draws = torch.tensor([draw(merged, u) for u in numbers[: lab.size(smoke=5_000, small=10_000)].tolist()])
+p_real = decoding.chi_square(draws.bincount(minlength=11), merged)[1]
+print("p =", round(p_real, 3))
+assert p_real > 1e-4, p_real
+
+# %% [markdown] tags=["optional"]
+# ### Are they the library's?
+#
+# We compare the probabilities after each of your steps with those after the library's own classes, on both prompts.
+
+# %% tags=["optional"]
+from transformers import MinPLogitsWarper, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+pairs = {
+    "temperature 0.7": (lambda z: z / 0.7, TemperatureLogitsWarper(0.7)),
+    "top-k 50": (lambda z: top_k_filter(z, 50), TopKLogitsWarper(50)),
+    "top-p 0.93": (lambda z: top_p_filter(z, 0.93), TopPLogitsWarper(0.93)),
+    "min-p 0.1": (lambda z: min_p_filter(z, 0.1), MinPLogitsWarper(0.1)),
+}
+for name, (ours, theirs) in pairs.items():
+    apart = [float((softmax(ours(z)) - softmax(theirs(None, z[None].clone())[0])).abs().max()) for z in (sure, unsure)]
+    print(f"{name:16} largest difference {max(apart):.0e}")
+    assert max(apart) < 1e-12
+
+# %% [markdown] tags=["optional"]
+# Is the whole chain the library's? `generate` can return the scores as they stand just before each draw. Your steps must leave the same
+# probabilities.
+
+# %% tags=["optional"]
+listing_inputs = tokenizer(listing, return_tensors="pt").to(model.device)
+torch.manual_seed(3)
+out = model.generate(
+    **listing_inputs,
+    **{"max_new_tokens": 12, "do_sample": True, "temperature": 0.8, "top_k": 40, "top_p": 0.93, "repetition_penalty": 1.1},
+    **{"output_scores": True, "output_logits": True, "return_dict_in_generate": True},
+)
+for n, (raw, processed) in enumerate(zip(out.logits, out.scores, strict=True)):
+    so_far = out.sequences[0, : prompt_length + n]
+    ours = top_p_filter(top_k_filter(repetition_penalty(raw[0].float(), so_far, 1.1) / 0.8, 40), 0.93)
+    assert torch.allclose(softmax(ours), softmax(processed[0].float()), atol=1e-5), n
+print("the same probabilities, within 0.00001, at each of", len(out.scores), "steps")
+
+# %% [markdown] tags=["optional"]
+# ### How surprising is the text to its own model?
+#
+# We let the model write several completions at four temperatures and compute the mean −log₂ probability that the model gives, at
+# temperature 1, to the tokens that were drawn. A batch needs memory for its key-value cache, so the cell asks first whether it fits.
+
+
+# %% tags=["device", "optional"]
+@torch.no_grad()
+def surprise(prompt, n, temperature, max_new_tokens=12):
+    """n completions (n, T) and the mean surprise of each in bits per token (n)."""
+    length = {"max_new_tokens": max_new_tokens, "min_new_tokens": max_new_tokens, "num_return_sequences": n}
+    added = complete(prompt, do_sample=True, top_k=0, temperature=temperature, **length)
+    ids = tokenizer(prompt, return_tensors="pt").input_ids.to(model.device).expand(n, -1)
+    log_probs = model(torch.cat([ids, added], dim=1)).logits[:, -max_new_tokens - 1 : -1].log_softmax(-1)
+    return added, -log_probs.gather(-1, added[..., None])[..., 0].mean(dim=1) / torch.log(torch.tensor(2.0))
+
+
+n, rows = lab.size(smoke=8, small=16, standard=32, gpu=64), []
+with guard("Completions in one batch", need_gib=0.02 * n, smaller={"n = 8": 0.16}):
+    for T in (0.2, 0.7, 1.0, 1.5):
+        torch.manual_seed(6)
+        added, bits_per_token = surprise(story, n, T)
+        mean, low, high = bootstrap_interval(bits_per_token.double().cpu())
+        rows.append((T, mean, f"{low:.1f} to {high:.1f}", tokenizer.decode(added[0]), tokenizer.decode(added[1])))
+show_table(("temperature", "surprise (bits per token)", "95 % interval", "one", "another"), rows, f"{story} … n = {n}")
+record("surprise in bits by temperature", {str(row[0]): round(row[1], 2) for row in rows})
+assert rows[0][1] < rows[2][1] < rows[3][1]
+
+# %% [markdown] tags=["optional"]
+# ### What a sceptic would say
+#
+# - *"A 135 M model is not what I use."* The chain behind the logits is the same for any model, and `LABS_MODEL` loads another
+#   decoder here. Where a model is sure, the settings matter less, and large models are sure more often.
+# - *"Greedy loops because the model is small."* Partly. Holtzman et al. (2020) showed it in GPT-2 Large with 762 million parameters,
+#   and proposed top-p because of it. Larger models loop later.

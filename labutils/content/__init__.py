@@ -6,8 +6,12 @@ read in the same way. The lock lies beside the labs in both: in the checkout's o
 
 from __future__ import annotations
 
+import os
+import time
 from importlib import resources
 from pathlib import Path
+
+KEPT_MARK = ".mine-"  # in the names of notebooks that `labs update` and `make build` kept aside
 
 
 def _folder(name: str) -> Path:
@@ -28,7 +32,19 @@ def data_folder() -> Path:
 def notebooks(solutions: bool = False) -> list[Path]:
     """The course's notebooks in order, of the learner edition or of the solved one; copies that `make build` kept aside are left out."""
     folder = labs_folder() / "solutions" if solutions else labs_folder()
-    return sorted(path for path in folder.glob("[0-9][0-9]_*.ipynb") if ".mine-" not in path.name)
+    return sorted(path for path in folder.glob("[0-9][0-9]_*.ipynb") if not is_kept_copy(path))
+
+
+def is_kept_copy(path: Path) -> bool:
+    """Is a notebook a person's copy that `labs update` or `make build` kept aside?"""
+    return KEPT_MARK in path.name
+
+
+def kept_copy(path: Path) -> Path:
+    """A name beside a notebook for a person's copy of it, one that nothing has: `02_x.mine-20261127-101500.ipynb`."""
+    stem = f"{path.stem}{KEPT_MARK}{time.strftime('%Y%m%d-%H%M%S')}"
+    names = [f"{stem}{path.suffix}", *(f"{stem}-{number}{path.suffix}" for number in range(2, 1000))]
+    return next(path.with_name(name) for name in names if not os.path.lexists(path.with_name(name)))
 
 
 def lock() -> Path:

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -130,17 +129,10 @@ def _put(temporary: Path, target: Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _aside(path: Path) -> Path:
-    """A name beside a notebook that nothing has: `02_x.mine-20261127-101500.ipynb`."""
-    stem = f"{path.stem}.mine-{time.strftime('%Y%m%d-%H%M%S')}"
-    names = [f"{stem}{path.suffix}", *(f"{stem}-{number}{path.suffix}" for number in range(2, 1000))]
-    return next(path.with_name(name) for name in names if not os.path.lexists(path.with_name(name)))
-
-
 def _exchange(source: Path, target: Path) -> Path:
     """Put a newer notebook in the place of an older one, which is renamed; its new name."""
     temporary = _whole_copy(source, target)  # first, so that a full disk changes nothing
-    aside = _aside(target)
+    aside = content.kept_copy(target)
     os.rename(target, aside)
     _put(temporary, target)
     return aside
@@ -204,6 +196,6 @@ def update(folder: Path) -> Changes:
                 changes.replaced.append(name)
     known = {target for _, target in _pairs(folder, solutions)}
     for path in sorted([*folder.glob("[0-9][0-9]_*.ipynb"), *(folder / SOLUTIONS).glob("[0-9][0-9]_*.ipynb")]):
-        if path not in known and ".mine-" not in path.name and _read(path).built is not None:
+        if path not in known and not content.is_kept_copy(path) and _read(path).built is not None:
             changes.retired.append(path.relative_to(folder).as_posix())
     return changes

@@ -278,7 +278,15 @@ def import_progress(file: Path) -> list[str]:
         other = _read(file)
     except FileNotFoundError:
         raise LabError(f"There is no file {file}: give one that `labs progress --export FILE` wrote.") from None
-    except (ValueError, OSError):
+    except UnicodeDecodeError:
+        raise LabError(
+            f"{file} is not UTF-8 text: save it again with the encoding UTF-8, or export it anew with `labs progress --export FILE`."
+        ) from None
+    except OSError as error:
+        raise LabError(
+            f"{file} cannot be read ({error.strerror}): give a file that `labs progress --export FILE` wrote and that you may read."
+        ) from error
+    except ValueError:
         raise LabError(
             f"{file} is not a progress file of this version: give one that `labs progress --export FILE` wrote."
         ) from None

@@ -149,7 +149,7 @@ def attention(shape: Shape, how: ForwardPass, batch: int, queries: int, keys: in
 
 
 def feed_forward(shape: Shape, how: ForwardPass, tokens: int, stack: str) -> list[SavedTensor]:
-    """The feed-forward layer (the norm before it not included)."""
+    """The feed-forward layer, gated (SwiGLU) or plain; the norm before it is not included."""
     e, wide = how.n_bytes, tokens * shape.intermediate
     kept = linear_input(how, ["ff in"], shape.hidden, tokens, "feed-forward", stack)
     inside = KEPT_BY_ACTIVATION.get(shape.activation, 1)

@@ -8,10 +8,11 @@ _NAMES = {
     "attention": ["AttentionProjections", "KVCache"],
     "block_diagram": ["show_block"],
     "bpe": ["BPETokenizer", "split_words", "token_costs", "train_bpe"],
+    "chain_picture": ["show_chain"],
     "decoding": ["SamplingSettings"],
     "gpt": ["GPT", "train_gpt"],
     "head_explorer": ["explore_heads", "head_view"],
-    "microscope": ["decoding_view", "explore_decoding"],
+    "microscope": ["MicroscopeSettings", "decoding_view", "explore_decoding"],
     "rotation_picture": ["show_rotation"],
     "seq2seq": [
         "build_translator",

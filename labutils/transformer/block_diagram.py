@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from labutils.course.plots import BLUE, GREY, ORANGE, new_figure, show
+from labutils.course.diagrams import BOX_HEIGHT, draw_arrow, draw_box
+from labutils.course.plots import BLUE, GREY, new_figure, show
 from labutils.errors import LabError
 
-WIDTH, HEIGHT = 0.98, 0.8  # of a box
+WIDTH = 0.98  # of a box
 
 # The whole model, from left to right: name -> what is done there and the shape of what comes out. T is the number of tokens.
 MODEL = {
@@ -49,13 +50,13 @@ def block_figure(here: str = "") -> Any:
     axes.axis("off")
     places = [0, 1.1, 2.45, 3.55, 4.75, 5.85, 7.0, 8.05]
     for place, (name, (work, shape)) in zip(places, MODEL.items(), strict=True):
-        _box(axes, place, 1.95, WIDTH, name, work, shape, here)
+        draw_box(axes, place, 1.95, WIDTH, name, (work, shape), marked=name == here)
     _block_frame(axes, places)
     width = 1.42
     for number, (name, (work, shape)) in enumerate(ATTENTION.items()):
-        _box(axes, 1.51 * number, 0.0, width, name, work, shape, here)
+        draw_box(axes, 1.51 * number, 0.0, width, name, (work, shape), marked=name == here)
         if number:
-            _arrow(axes, (1.51 * number - 0.1, HEIGHT / 2), (1.51 * number + 0.01, HEIGHT / 2))
+            draw_arrow(axes, (1.51 * number - 0.1, BOX_HEIGHT / 2), (1.51 * number + 0.01, BOX_HEIGHT / 2))
     axes.text(4.5, 1.2, "inside attention", fontsize=9, color=BLUE, ha="center")
     for end in (0.0, 8.97):  # the lower row is a close look at one box of the upper one
         corner = places[3] if end == 0 else places[3] + WIDTH
@@ -75,31 +76,6 @@ def show_block(here: str = "") -> None:
     show(block_figure(here), alt)
 
 
-def _box(axes: Any, x: float, y: float, width: float, name: str, work: str, shape: str, here: str) -> None:
-    from matplotlib.patches import FancyBboxPatch
-
-    marked = name == here
-    box = FancyBboxPatch(
-        (x, y),
-        width,
-        HEIGHT,
-        boxstyle="round,pad=0,rounding_size=0.08",
-        facecolor="#FFF3D6" if marked else "white",
-        edgecolor=ORANGE if marked else GREY,
-        linewidth=3 if marked else 1,
-        label=name,
-    )
-    axes.add_patch(box)
-    middle = x + width / 2
-    axes.text(middle, y + 0.6, name, ha="center", va="center", fontsize=8, fontweight="bold")
-    axes.text(middle, y + 0.37, work, ha="center", va="center", fontsize=7)
-    axes.text(middle, y + 0.15, shape, ha="center", va="center", fontsize=7, color=BLUE)
-
-
-def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.annotate("", xy=end, xytext=start, arrowprops={"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0})
-
-
 def _block_frame(axes: Any, places: list[float]) -> None:
     """The frame of one block, the residual stream above it with its two sums, and the arrows from part to part."""
     from matplotlib.patches import Rectangle
@@ -108,19 +84,19 @@ def _block_frame(axes: Any, places: list[float]) -> None:
     left, right = places[2] - 0.14, places[5] + WIDTH + 0.1
     axes.add_patch(Rectangle((left, 1.82), right - left, 1.8, fill=False, edgecolor=GREY, linestyle="--", linewidth=0.8))
     axes.text(left + 0.07, 3.58, "one block, 30 times", fontsize=8, va="top", color=GREY)
-    middle = 1.95 + HEIGHT / 2
-    _arrow(axes, (places[0] + WIDTH, middle), (places[1], middle))
-    _arrow(axes, (places[6] + WIDTH, middle), (places[7], middle))
+    middle = 1.95 + BOX_HEIGHT / 2
+    draw_arrow(axes, (places[0] + WIDTH, middle), (places[1], middle))
+    draw_arrow(axes, (places[6] + WIDTH, middle), (places[7], middle))
     # The stream leaves the embedding, passes over the block, and comes down to the logits.
     start, end = places[1] + WIDTH / 2, places[6] + WIDTH / 2
-    axes.plot((start, start, end), (1.95 + HEIGHT, stream, stream), color=BLUE, linewidth=2)
-    _arrow(axes, (end, stream), (end, 1.95 + HEIGHT))
+    axes.plot((start, start, end), (1.95 + BOX_HEIGHT, stream, stream), color=BLUE, linewidth=2)
+    draw_arrow(axes, (end, stream), (end, 1.95 + BOX_HEIGHT))
     axes.text(start - 0.08, stream, "residual stream\n(T, 576)", fontsize=8, color=BLUE, ha="right", va="center")
     for norm, part in ((2, 3), (4, 5)):
         into, out = places[norm] + WIDTH / 2, places[part] + WIDTH / 2
-        _arrow(axes, (into, stream), (into, 1.95 + HEIGHT))
-        _arrow(axes, (places[norm] + WIDTH, middle), (places[part], middle))
-        _arrow(axes, (out, 1.95 + HEIGHT), (out, stream - 0.1))
+        draw_arrow(axes, (into, stream), (into, 1.95 + BOX_HEIGHT))
+        draw_arrow(axes, (places[norm] + WIDTH, middle), (places[part], middle))
+        draw_arrow(axes, (out, 1.95 + BOX_HEIGHT), (out, stream - 0.1))
         axes.text(
             out,
             stream,

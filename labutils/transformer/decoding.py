@@ -75,6 +75,24 @@ def top_p_filter(logits: Tensor, p: float) -> Tensor:
     return logits.masked_fill(dropped, MINUS_INFINITY)
 
 
+def min_p_filter(logits: Tensor, min_p: float) -> Tensor:
+    """Logits (..., V) with all tokens at minus infinity whose probability is below `min_p` times the largest.
+
+    Source: Nguyen et al. 2024 (arXiv:2407.01082), section 3.
+
+    Example: of the probabilities [0.6, 0.3, 0.1], min_p = 0.4 keeps two, because 0.3 is at least 0.4 * 0.6.
+
+    Raises:
+        LabError: `min_p` is not between 0 and 1.
+    """
+    if not 0 <= min_p <= 1:
+        raise LabError(
+            f"min_p is {min_p}; it must lie between 0 (which keeps every token) and 1 (which keeps the most probable)."
+        )
+    probs = softmax(logits)
+    return logits.masked_fill(probs < min_p * probs.amax(dim=-1, keepdim=True), MINUS_INFINITY)
+
+
 def frequency_presence_penalty(logits: Tensor, counts: Tensor, frequency: float, presence: float) -> Tensor:
     """Logits (..., V) lowered for tokens already generated: z - frequency * count - presence * [count > 0].
 
@@ -124,12 +142,13 @@ class SamplingSettings:
     frequency: float = 0.0
     presence: float = 0.0
     repetition: float = 1.0
+    min_p: float = 0.0
 
 
 def process(logits: Tensor, ids: Tensor, settings: SamplingSettings, prompt_length: int = 0) -> Tensor:
     """Logits (V,) after everything that stands between the model and the draw, in the order of transformers' generate().
 
-    Penalties first, then temperature, then top-k, then top-p.
+    Penalties first, then temperature, top-k, top-p and min-p.
 
     Args:
         logits: (V,), the model's last position.
@@ -143,7 +162,9 @@ def process(logits: Tensor, ids: Tensor, settings: SamplingSettings, prompt_leng
     result = result / settings.temperature
     if settings.top_k is not None:
         result = top_k_filter(result, settings.top_k)
-    return top_p_filter(result, settings.top_p) if settings.top_p < 1 else result
+    if settings.top_p < 1:
+        result = top_p_filter(result, settings.top_p)
+    return min_p_filter(result, settings.min_p) if settings.min_p > 0 else result
 
 
 def choose(logits: Tensor, ids: Tensor, u: float, temperature: float, k: int, p: float, penalty: float) -> int:

@@ -1,13 +1,14 @@
-"""The decoding microscope of lab 02: one logit vector, a slider per parameter, exact survival probabilities beside sampled ones."""
+"""The decoding microscope of lab 02: a text of one's own, a slider per parameter, exact probabilities of the next token beside sampled ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from labutils.course.explorer import Explorer, Slider, View, bar_html
+from labutils.course.explorer import Explorer, Slider, Text, View, bar_html
 from labutils.course.plots import BLUE, GREY, ORANGE, header_row
 from labutils.transformer import decoding
 from labutils.transformer.decoding import SamplingSettings
@@ -16,16 +17,26 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DRAWS = 2_000
+BAR_PX = 220  # of the longest bar
 
 # In the order in which they act.
 CONTROLS = (
+    Text("text", "the text so far"),
     Slider("repetition", "1 repetition penalty", 1.0, 2.0, 0.05),
     Slider("frequency", "2 frequency penalty", 0.0, 2.0, 0.1),
     Slider("presence", "2 presence penalty", 0.0, 2.0, 0.1),
     Slider("temperature", "3 temperature", 0.1, 3.0, 0.1),
     Slider("top_k", "4 top-k (0 is off)", 0, 50, none_at=0),
     Slider("top_p", "5 top-p (1 is off)", 0.05, 1.0, 0.05),
+    Slider("min_p", "6 min-p (0 is off)", 0.0, 1.0, 0.05),
 )
+
+
+@dataclass(frozen=True)
+class MicroscopeSettings(SamplingSettings):
+    """Inference parameters, and the text whose next token is looked at. The penalties act on all of its tokens."""
+
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,9 +52,18 @@ class TokenRow:
 
 @dataclass(frozen=True)
 class DecodingView(View):
-    """What the microscope shows for one setting. `kept` tokens survive out of `vocabulary`; `entropy` is in bits."""
+    """What the microscope shows for one setting.
+
+    Attributes:
+        rows: the tokens that the model holds most likely.
+        others: all other tokens together; None where every token has a row.
+        kept: how many tokens survive, out of `vocabulary`.
+        entropy: of what survives, in bits.
+        draws: how many tokens were sampled.
+    """
 
     rows: tuple[TokenRow, ...]
+    others: TokenRow | None
     kept: int
     vocabulary: int
     entropy: float
@@ -59,16 +79,18 @@ class DecodingView(View):
 
     @property
     def body(self) -> str:
-        """A table with bars: blue is the exact probability, orange the share of the draws."""
+        """A table with bars, scaled to the longest: blue is the exact probability, orange the share of the draws."""
+        shown = [*self.rows, *([self.others] if self.others else [])]
+        scale = BAR_PX / max(max(row.exact, row.sampled) for row in shown)
+        number = 'style="text-align: right; padding: 0 8px;"'
         rows = []
-        for row in self.rows:
+        for row in shown:
             faded = f' style="color: {GREY};"' if row.fate == "cut" else ""
             rows.append(
                 f'<tr{faded}><th scope="row" style="text-align: left; font-family: monospace;">{escape(row.token)}</th>'
-                f'<td style="text-align: right; padding: 0 8px;">{row.model:.1%}</td><td style="text-align: right; padding: 0 8px;">{row.exact:.1%}</td>'
-                f'<td style="text-align: right; padding: 0 8px;">{row.sampled:.1%}</td>'
-                f'<td style="text-align: left; min-width: 230px;">{bar_html(row.exact * 220, BLUE)}{bar_html(row.sampled * 220, ORANGE)}</td>'
-                f'<td style="text-align: left;">{row.fate}</td></tr>'
+                f"<td {number}>{row.model:.1%}</td><td {number}>{row.exact:.1%}</td><td {number}>{row.sampled:.1%}</td>"
+                f'<td style="text-align: left; min-width: {BAR_PX + 10}px;">{bar_html(row.exact * scale, BLUE)}'
+                f'{bar_html(row.sampled * scale, ORANGE)}</td><td style="text-align: left;">{row.fate}</td></tr>'
             )
         head = header_row(("token", "model", "exact", "sampled", "", ""), " padding: 0 8px;")
         return f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
@@ -93,7 +115,7 @@ def decoding_view(
     Args:
         logits: (V,).
         names: V token texts.
-        seen: (T,), the ids of what was generated so far; the penalties act on them.
+        seen: (T,), the ids of the text so far; the penalties act on all of them.
         settings: the inference parameters.
         rows: how many tokens to show, those the model holds most likely.
         draws: how many tokens to sample.
@@ -112,21 +134,36 @@ def decoding_view(
     for i in top:
         fate = "cut" if not torch.isfinite(after_logits[i]) else "penalised" if i in penalised else ""
         shown.append(TokenRow(visible(names[i]), float(before[i]), float(after[i]), float(drawn[i]) / draws, fate))
-    return DecodingView(tuple(shown), int((after > 0).sum()), len(after), float(decoding.entropy(after)), draws)
+    others = None
+    if len(before) > len(top):
+        rest = torch.ones(len(before), dtype=torch.bool)
+        rest[top] = False
+        left = int((after[rest] > 0).sum())
+        sums = float(before[rest].sum()), float(after[rest].sum()), float(drawn[rest].sum()) / draws
+        others = TokenRow(f"{int(rest.sum()):,} others", *sums, f"{left:,} survive" if left else "cut")
+    return DecodingView(tuple(shown), others, int((after > 0).sum()), len(after), float(decoding.entropy(after)), draws)
 
 
-def explore_decoding(logits: Tensor, names: Sequence[str], seen: Tensor, start: SamplingSettings | None = None) -> None:
-    """Show the microscope: a slider for each inference parameter, in the order in which they act.
+def explore_decoding(model: Any, tokenizer: Any, start: MicroscopeSettings) -> None:
+    """Show the microscope: a field for the text and a slider for each inference parameter, in the order in which they act.
 
     Args:
-        logits: (V,).
-        names: V token texts.
-        seen: (T,), the ids of what was generated so far.
-        start: the first setting, each parameter off by default.
+        model: a decoder.
+        tokenizer: the decoder's own.
+        start: the first text and settings, each parameter off by default.
+
+    Raises:
+        LabError: the first text is empty or longer than the model's context window.
     """
-    Explorer(
-        "Decoding microscope",
-        start or SamplingSettings(),
-        CONTROLS,
-        lambda settings: decoding_view(logits, names, seen, settings),
-    ).show()
+    names = tokenizer.batch_decode([[i] for i in range(model.config.vocab_size)])
+
+    @lru_cache(maxsize=32)  # a slider moves far more often than the text changes
+    def next_logits(text: str) -> Tensor:
+        return decoding.next_logits(model, tokenizer, text).cpu()
+
+    def compute(settings: MicroscopeSettings) -> DecodingView:
+        logits = next_logits(settings.text)
+        seen = tokenizer(settings.text, return_tensors="pt").input_ids[0]
+        return decoding_view(logits, names, seen, settings)
+
+    Explorer("Decoding microscope", start, CONTROLS, compute).show()

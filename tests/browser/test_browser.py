@@ -43,6 +43,10 @@ def test_lab_02_slider_check_hint_and_progress(page, jupyterlab, pictures):
     expect(table).to_contain_text("3 of 49,152 tokens survive")
     assert table.inner_text() != before
     page.screenshot(path=pictures / "02_microscope_after.png")
+    page.locator(".widget-textarea", has_text="the text so far").locator("textarea").fill("The capital of France is")
+    expect(table).to_contain_text("␣Paris")
+    expect(table).to_contain_text("others")
+    page.screenshot(path=pictures / "02_microscope_own_text.png")
 
     page.set_viewport_size({"width": 900, "height": 900})
     slider.scroll_into_view_if_needed()

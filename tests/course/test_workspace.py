@@ -203,7 +203,7 @@ def test_a_change_stays_in_place_while_the_course_has_no_newer_notebook(course: 
 
 
 def test_two_changes_within_a_second_are_both_kept(course: Path, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workspace.time, "strftime", lambda form: "20261127-101500")
+    monkeypatch.setattr(content.time, "strftime", lambda form: "20261127-101500")
     workspace.fill(mine)
     written = []
     for number in range(3):

@@ -256,6 +256,14 @@ def test_a_file_that_an_editor_on_windows_saved_is_imported(tmp_path: Path) -> N
     assert load_progress().exercises == {"2.1": ExerciseProgress(passed=True, tries=1)}
 
 
+def test_a_file_in_another_encoding_is_named_so(tmp_path: Path, says) -> None:
+    carried = tmp_path / "carried.json"
+    carried.write_text('{"exercises": {}}', encoding="utf-16")
+    with pytest.raises(LabError) as caught:
+        import_progress(carried)
+    says(caught.value, carried, "not UTF-8 text", "--export")
+
+
 def test_importing_leaves_out_what_this_course_does_not_have(tmp_path: Path) -> None:
     carried = tmp_path / "carried.json"
     entry = {"passed": True, "tries": 1, "hints": 0}

@@ -6,7 +6,13 @@ import math
 
 import pytest
 import torch
-from transformers import RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers import (
+    MinPLogitsWarper,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from labutils.errors import LabError
 from labutils.transformer import decoding
@@ -137,3 +143,22 @@ def test_process_applies_the_steps_in_the_librarys_order():
         theirs = step(ids[None], theirs)
     assert torch.equal(ours.isfinite(), theirs[0].isfinite())
     assert torch.allclose(ours[ours.isfinite()], theirs[0][ours.isfinite()], atol=1e-12)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.4, 1.0])
+def test_min_p_is_that_of_transformers(share):
+    z = torch.randn(3, 50, generator=torch.Generator().manual_seed(4), dtype=torch.float64) * 3
+    assert torch.equal(decoding.min_p_filter(z, share), MinPLogitsWarper(share)(None, z.clone()))
+
+
+def test_min_p_by_hand_and_refused():
+    probs = torch.tensor([0.6, 0.3, 0.1], dtype=torch.float64)
+    assert decoding.min_p_filter(probs.log(), 0.4).isfinite().tolist() == [True, True, False]
+    with pytest.raises(LabError, match="min_p is 1"):
+        decoding.min_p_filter(probs.log(), 1.5)
+
+
+def test_min_p_acts_last_on_what_the_temperature_left():
+    z = torch.tensor([2.0, 1.0, 0.0], dtype=torch.float64)  # at temperature 2: e^0.5 = 1.65 times apart
+    kept = decoding.process(z, torch.tensor([], dtype=torch.long), decoding.SamplingSettings(temperature=2.0, min_p=0.5))
+    assert kept.isfinite().tolist() == [True, True, False]

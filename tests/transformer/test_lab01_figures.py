@@ -15,32 +15,36 @@ from labutils.course.plots import ORANGE
 from labutils.errors import LabError
 from labutils.transformer import attention, studies, study_figures
 from labutils.transformer.block_diagram import ATTENTION, MODEL, block_figure, show_block
+from labutils.transformer.chain_picture import CHAIN, chain_figure
 from labutils.transformer.rotation_picture import KEY, QUERY, rotation_figure, show_rotation
 
-PARTS = [*MODEL, *ATTENTION]
+PICTURES = {block_figure: [*MODEL, *ATTENTION], chain_figure: [*CHAIN]}
 
 
 def boxes(figure):
     return [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)]
 
 
-@pytest.mark.parametrize("here", ["", *PARTS])
-def test_one_part_is_marked(here):
-    marked = [box.get_label() for box in boxes(block_figure(here)) if to_hex(box.get_edgecolor()) == to_hex(ORANGE)]
+@pytest.mark.parametrize(("draw", "here"), [(draw, here) for draw, parts in PICTURES.items() for here in ("", *parts)])
+def test_one_part_is_marked(draw, here):
+    marked = [box.get_label() for box in boxes(draw(here)) if to_hex(box.get_edgecolor()) == to_hex(ORANGE)]
     assert marked == [here] * bool(here)
 
 
 def test_an_unknown_part():
     with pytest.raises(LabError, match="no part “softmax”: choose one of tokens, embedding"):
         block_figure("softmax")
+    with pytest.raises(LabError, match="no step “top-q”: choose one of logits, penalties"):
+        chain_figure("top-q")
 
 
-def test_boxes_and_their_texts_do_not_overlap():
-    figure = block_figure("rotation")
+@pytest.mark.parametrize(("draw", "here"), [(block_figure, "rotation"), (chain_figure, "top-p")])
+def test_boxes_and_their_texts_do_not_overlap(draw, here):
+    figure = draw(here)
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
     frames = [box.get_window_extent(renderer) for box in boxes(figure)]
-    assert len(frames) == len(PARTS)
+    assert len(frames) == len(PICTURES[draw])
     assert not any(a.overlaps(b) for a, b in itertools.combinations(frames, 2))
     page = figure.get_window_extent(renderer)
     for text in figure.axes[0].texts:
