@@ -20,7 +20,15 @@ DATA = Path(__file__).resolve().parent
 BEGIN, END = "<!-- numbers: written by data/describe.py -->", "<!-- end of numbers -->"
 SPLITS = ("train", "validation", "test")
 TEXT = ("dialogue", "summary", "summary1", "summary2", "summary3", "text", "source", "references", "prompt", "choices", "word")
-USED = {"dialogues": "03, 05, 06", "reviews": "03", "translations": "06", "probes": "05", "prompting": "03", "words": "03", "corpus": "01"}
+USED = {
+    "dialogues": "03, 05, 06",
+    "reviews": "03",
+    "translations": "06",
+    "probes": "05",
+    "prompting": "03",
+    "words": "03",
+    "corpus": "01",
+}
 
 Rows = list[dict[str, Any]]
 

@@ -489,9 +489,9 @@ attend = check("1.4", attend)
 library = F.scaled_dot_product_attention(q, k, v)  # (10, 64)
 for name, row in {"loop": by_loop, "matrices": attend(q, k, v)[-1], "PyTorch": library[-1]}.items():
     print(f"{name:9}", [round(value, 4) for value in row[:5].tolist()])
-assert torch.allclose(attend(q, k, v), library, atol=1e-12) and torch.allclose(library[-1], by_loop, atol=1e-12)
 keys, values = torch.eye(3), torch.tensor([[10.0], [20.0], [30.0]])
 print("strength 0, 1, 5, 50:", [round(float(attend(s * keys[2:], keys, values)), 2) for s in (0, 1, 5, 50)])
+assert torch.allclose(attend(q, k, v), library, atol=1e-12) and torch.allclose(library[-1], by_loop, atol=1e-12)
 
 # %% [markdown]
 # Without a question the answer is the plain average, and a strong question makes it a dictionary. In between it is a blend. A blend

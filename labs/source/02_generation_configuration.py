@@ -743,7 +743,7 @@ assert names[int(decoding.next_logits(model, tokenizer, tea).argmax())] == " tea
 # %% [markdown]
 # ## 14. Does it matter?
 #
-# We measure two kinds of task. The first has one right answer. The prompt gives four countries with their capitals and asks for the
+# We measure two kinds of task. The first has one right answer. The prompt gives eight countries with their capitals and asks for the
 # capital of another. The second has many good answers, as in *For dessert we had a*.
 
 # %%
@@ -761,13 +761,13 @@ def stacked(texts):
 
 
 pool, test = ([row for row in rows if row["task"] == "capital"] for rows in load_words().values())
-shots = "".join(f"{row['word']} -> {row['answer']}\n" for row in pool[:4])
+shots = "".join(f"{row['word']} -> {row['answer']}\n" for row in pool[:8])
 openings = ["For dessert we had a", "My favourite animal is the", "On Sunday we like to", "She opened the box and found a"]
 asked, opened = stacked([f"{shots}{row['word']} ->" for row in test]), stacked(openings)  # (N, V), (4, V)
 answers = torch.tensor([tokenizer.encode(" " + row["answer"])[0] for row in test])  # (N)
 greedy_share = float((asked.argmax(dim=1) == answers).double().mean())
 print(shots + f"{test[0]['word']} ->   {len(test)} countries; greedy decoding is right in {greedy_share:.0%}")
-assert greedy_share > 0.3 or not lab.course_model
+assert len(asked) == len(answers)
 
 
 # %% tags=["device"]

@@ -7,6 +7,7 @@ import dis
 import inspect
 import linecache
 import random
+import sys
 import time
 import traceback
 import warnings
@@ -26,6 +27,7 @@ from labutils.machine import limits
 LIMIT_SECONDS = 10.0  # for one case
 TOTAL_SECONDS = 30.0  # for all of them
 RANDOM_SIZES = range(24)  # of the random cases, from the smallest
+BROKEN = {"type", "dtype", "shape", "nan"}  # differences that leave no numbers to tell one mistake from another by
 ERROR_CHARACTERS = 300  # shown of an exception's text
 LINE_CHARACTERS = 100  # shown of the line that raised it
 
@@ -73,8 +75,8 @@ def judge(exercise: Exercise, function: Any) -> Verdict:
             if missed:
                 break  # the numbers of an earlier, simpler case say more
             return Verdict("wrong", str(wrong), trial.printed, trial.call)
-        if missed and trial.problem and trial.kind != "value":
-            break  # such as NaN: a second mistake on top of the first
+        if missed and trial.kind in BROKEN:
+            break  # a second mistake on top of the first, which would hide what the first one is
         trials.append(trial)
         if trial.problem and not missed:
             missed = trial
@@ -103,6 +105,26 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def uninitialized_memory_filled() -> Iterator[None]:
+    """Let `torch.empty` hold NaN, so that an answer which forgets to write its numbers never passes by chance.
+
+    Where PyTorch is not loaded, nothing changes.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    mode, fills = torch.get_deterministic_debug_mode(), torch.utils.deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)  # PyTorch fills in this mode alone
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(mode)
+        torch.utils.deterministic.fill_uninitialized_memory = fills
 
 
 def _complaint_about_signature(function: Any, reference: Function, case: Case) -> str:
@@ -149,7 +171,7 @@ def _try(
             _require_untouched(given, case, bounded)
             trial.kind, trial.problem = _problem_with(trial.got, trial.want, exercise.atol, bounded)
 
-    with captured_output() as trial.printed:
+    with captured_output() as trial.printed, uninitialized_memory_filled():
         try:
             bounded.run(examine, min(LIMIT_SECONDS, max(0.1, seconds_left)))
         except TimeLimitExceeded:

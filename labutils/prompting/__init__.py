@@ -7,7 +7,14 @@ from labutils.lazy import lazy_names
 _NAMES = {
     "budget": ["TokenBudget", "fit_shots", "token_budget"],
     "composer": ["explore_prompt", "prompt_view"],
-    "likelihoods": ["calibrated", "generate_texts", "greedy_matches", "label_log_likelihoods", "label_scorer", "most_likely_labels"],
+    "likelihoods": [
+        "calibrated",
+        "generate_texts",
+        "greedy_matches",
+        "label_log_likelihoods",
+        "label_scorer",
+        "most_likely_labels",
+    ],
     "parsing": ["check_json", "extract_json", "read_label"],
     "prompts": [
         "SENTIMENT",

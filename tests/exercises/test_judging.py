@@ -79,6 +79,13 @@ def test_nan_is_named() -> None:
     wrong(TENSOR, lambda x: 2 * x * torch.tensor(float("nan")), "NaN", "x=[1, 3]")
 
 
+def test_memory_that_was_never_written_does_not_pass_by_chance() -> None:
+    item = exercise(lambda n: torch.zeros(n, n), (1024,))  # fresh pages of the system hold zeros
+    wrong(item, lambda n: torch.empty(n, n), "NaN")
+    assert judge(item, lambda n: torch.empty(n, n).zero_()).status == "passed"
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_a_nan_number_is_wrong() -> None:
     wrong(NUMBER, lambda a, b: float("nan"), "0.75", "nan")
 

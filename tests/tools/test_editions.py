@@ -12,12 +12,14 @@ import build
 import editions
 import nbformat
 import pytest
+import spoilers
 import validate
 
 SOURCES = editions.sources()
 BOTH = ("learner", "solutions")
 PAIRS = [(source, edition) for source in SOURCES for edition in BOTH]
 NAMES = [f"{source.stem}-{edition}" for source, edition in PAIRS]
+GUESSED = [source for source in SOURCES if 'predict("' in source.read_text(encoding="utf-8")]  # labs with predictions
 every_lab = pytest.mark.parametrize("source", SOURCES, ids=[source.stem for source in SOURCES])
 
 
@@ -40,6 +42,12 @@ def test_cells_are_short_text_is_plentiful_and_most_outputs_are_compared(source)
     assert style["median_lines"] <= 6 and style["p90_lines"] <= 20
     assert 1.2 <= style["text_per_code"] <= 2.0
     assert editions.compared_share(notebook) >= 0.5
+
+
+@pytest.mark.parametrize("source", GUESSED, ids=[source.stem for source in GUESSED])
+def test_no_assert_gives_a_result_away(source):
+    cells = editions.code_cells(editions.make(source, "learner"))
+    assert list(spoilers.spoilers([cell.source for cell in cells])) == []
 
 
 @every_lab
