@@ -242,7 +242,7 @@ assert json.loads(reply)["city"] == "Oslo" if lab.course_model else reply
 # %% tags=["device"]
 (invented,) = ask(["Who wrote the novel 'The Copper Lighthouse of Vexley', and in which year?"], 50)
 print(invented)
-assert len(invented.split()) > 5
+assert len(invented.split()) > 5 or not lab.course_model
 
 # %% [markdown]
 # The model does not say that it does not know. The sentence is fluent because fluent sentences are what it was trained on, and
@@ -306,11 +306,9 @@ assert my_answer
 # weeks, so the order of effort is the order of this table. Stop as soon as the result is good enough.
 
 # %%
-adapters = sum(
-    8 * (module.in_features + module.out_features)
-    for name, module in model.named_modules()
-    if hasattr(module, "in_features") and "lm_head" not in name
-)
+tables = (model.get_input_embeddings(), model.get_output_embeddings())
+weights = [getattr(module, "weight", None) for module in model.modules() if module not in tables]
+adapters = sum(8 * sum(weight.shape) for weight in weights if weight is not None and weight.dim() == 2)
 changes = [
     ("scope", "which task is asked for", "none", ""),
     ("prompt", "the text that goes in", "none", "03"),
@@ -319,7 +317,7 @@ changes = [
     ("human feedback", "the weights, towards answers that people prefer", f"{parameters:,}", ""),
 ]
 show_table(("what you do", "what it changes", "numbers trained", "lab"), changes)
-assert 0 < adapters < parameters / 10
+assert 0 < adapters < parameters / 10 or not lab.course_model
 
 # %% [markdown]
 # ## 7. Quiz

@@ -54,7 +54,7 @@ from labutils.evaluation.intervals import bootstrap_interval
 from labutils.transformer import ablation, attention, bpe, costs, explore_heads, show_block, show_rotation, studies
 
 show_map("01")
-model, tokenizer = load_model()
+model, tokenizer = load_model(needs="llama")
 encoder, encoder_tokenizer = load_encoder()
 for part in (model, encoder):
     part.requires_grad_(False)

@@ -48,10 +48,10 @@ from labutils.evaluation.intervals import bootstrap_interval
 from labutils.transformer import MicroscopeSettings, decoding, explore_decoding, sampling_figures, show_chain
 
 show_map("02")
-model, tokenizer = load_model()
+model, tokenizer = load_model(needs="decoder")
 names = tokenizer.batch_decode([[i] for i in range(model.config.vocab_size)])
 show_chain()
-assert not model.config.is_encoder_decoder, "this lab needs a decoder, such as the course's own model: unset LABS_MODEL"
+assert len(names) == model.config.vocab_size
 
 # %% [markdown]
 # ## 1. One prompt, six settings
@@ -203,7 +203,7 @@ long_greedy = complete(listing, max_new_tokens=length, do_sample=False)[0]
 countries = entries(long_greedy)
 print(listing + tokenizer.decode(long_greedy))
 print(f"\n{len(countries)} entries, {len(set(countries))} different names")
-repeats = 1 - len(set(countries)) / len(countries)
+repeats = 1 - len(set(countries)) / max(1, len(countries))
 outcome("2.p1", 3 if repeats > 0.1 else 1)
 record("greedy list, share of repeated entries", repeats)
 assert repeats > 0.1 or not lab.course_model
@@ -785,7 +785,7 @@ for name, p in (("without top-p", 1.0), ("top-p 0.9", 0.9)):
 sampling_figures.show_facts_and_variety(steps, results, greedy_share)
 sampled_share = float(chances(1.0, 1.0)[0].mean())
 print(f"right capitals of {len(answers)} countries: greedy {greedy_share:.0%}, temperature 1 {sampled_share:.0%}")
-outcome("2.p7", round(100 * sampled_share / greedy_share))
+outcome("2.p7", round(100 * sampled_share / max(greedy_share, 0.01)))
 record("right answers by decoding", {"greedy": greedy_share, "temperature 1": sampled_share})
 assert sampled_share < greedy_share or not lab.course_model
 
@@ -917,7 +917,7 @@ with guard("Completions in one batch", need_gib=0.02 * n, smaller={"n = 8": 0.16
         rows.append((T, mean, f"{low:.1f} to {high:.1f}", tokenizer.decode(added[0]), tokenizer.decode(added[1])))
 show_table(("temperature", "surprise (bits per token)", "95 % interval", "one", "another"), rows, f"{story} … n = {n}")
 record("surprise in bits by temperature", {str(row[0]): round(row[1], 2) for row in rows})
-assert rows[0][1] < rows[2][1] < rows[3][1]
+assert rows[0][1] < rows[2][1] < rows[3][1] or not lab.course_model
 
 # %% [markdown] tags=["optional"]
 # ### What a sceptic would say

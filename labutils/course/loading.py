@@ -17,6 +17,8 @@ from labutils.machine import settings
 from labutils.machine.disk import error_number
 from labutils.machine.memory_guard import guard
 
+LLAMA_BLOCKS, LLAMA_HEAD = 30, 64  # what lab 01 takes for granted of a Llama
+
 
 def _own_model(name: str) -> tuple[str, bool]:
     """LABS_MODEL as (what from_pretrained takes, whether it is a local folder)."""
@@ -82,11 +84,28 @@ def prepare_transformers() -> None:
     transformers_logging.disable_progress_bar()
 
 
-def load_model(dtype: Any = None) -> tuple[Any, Any]:
+def _require_kind(needs: str, config: Any, own: str) -> None:
+    """Refuse a model of one's own that a lab cannot take apart, before its weights are read."""
+    if needs and config.is_encoder_decoder:
+        raise AssetError(
+            f"LABS_MODEL={own}: this lab needs a decoder, and this is an encoder-decoder; unset LABS_MODEL, or name a decoder."
+        )
+    if needs == "llama":
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        if config.model_type != "llama" or size != LLAMA_HEAD or config.num_hidden_layers < LLAMA_BLOCKS:
+            raise AssetError(
+                f"LABS_MODEL={own}: this lab runs the model by your own functions, which are those of a Llama with heads of "
+                f"{LLAMA_HEAD} numbers and at least {LLAMA_BLOCKS} blocks; this is a {config.model_type} with heads of {size} and "
+                f"{config.num_hidden_layers} blocks; unset LABS_MODEL."
+            )
+
+
+def load_model(dtype: Any = None, needs: str = "") -> tuple[Any, Any]:
     """The course's language model and its tokenizer, or those that LABS_MODEL names.
 
     Args:
         dtype: a torch dtype; float32 by default, on which the labs' equalities are stated.
+        needs: what a lab asks of a model that LABS_MODEL names: "decoder", or "llama" for one that the functions of lab 01 can run.
 
     Returns:
         (model, tokenizer): the model in eval mode on `settings.device()`. An encoder-decoder is loaded as one
@@ -94,7 +113,7 @@ def load_model(dtype: Any = None) -> tuple[Any, Any]:
 
     Raises:
         AssetError: the default model is missing, truncated or altered, or LABS_MODEL cannot be loaded. A model that brings
-            Python code of its own is never run.
+            Python code of its own is never run. Or it is not what the lab `needs`.
         NotEnoughMemory: the float32 weights do not fit.
     """
     prepare_transformers()
@@ -108,6 +127,8 @@ def load_model(dtype: Any = None) -> tuple[Any, Any]:
         warnings.simplefilter("ignore")
         with _reading("configuration", source, own, local):
             config = AutoConfig.from_pretrained(source, **options)
+        if own:
+            _require_kind(needs, config, own)
         kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         with _reading("tokenizer", source, own, local):
             tokenizer = AutoTokenizer.from_pretrained(source, **options)

@@ -345,3 +345,20 @@ def test_python_without_docstrings_is_one_sentence(says) -> None:
     code = "from labutils.course.loading import load_model\ntry: load_model()\nexcept Exception as error: print(error)"
     done = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, text=True, check=True)
     says(done.stdout, "PYTHONOPTIMIZE")
+
+
+def test_a_lab_that_needs_a_decoder_refuses_an_encoder_decoder(encoder_decoder, monkeypatch, says) -> None:
+    monkeypatch.setenv("LABS_MODEL", str(encoder_decoder[0]))
+    with pytest.raises(AssetError) as caught:
+        load_model(needs="decoder")
+    says(caught.value, "needs a decoder", "encoder-decoder", "unset LABS_MODEL")
+
+
+def test_the_lab_that_takes_a_llama_apart_refuses_another_one_and_takes_the_courses(decoder, monkeypatch, says) -> None:
+    monkeypatch.setenv("LABS_MODEL", str(decoder[0]))
+    load_model(needs="decoder")
+    with pytest.raises(AssetError) as caught:
+        load_model(needs="llama")
+    says(caught.value, "30 blocks", "unset LABS_MODEL")
+    monkeypatch.delenv("LABS_MODEL")
+    assert load_model(needs="llama")[0].config.num_hidden_layers == 30
