@@ -16,6 +16,7 @@ _NAMES = {
         "most_likely_labels",
     ],
     "parsing": ["check_json", "extract_json", "read_label"],
+    "scoreboard": ["Scoreboard", "wins_needed"],
     "prompts": [
         "SENTIMENT",
         "SUMMARY",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from labutils.course.plots import BLUE, GREY, ORANGE, VERMILION, new_figure, show
+from labutils.course.plots import GREY, PALETTE, new_figure, show
 from labutils.evaluation.accuracy import wilson_interval
 from labutils.evaluation.intervals import Interval, bootstrap_interval
 
@@ -30,59 +30,46 @@ def curve(results: Results) -> dict[int, Interval]:
     return {count: bootstrap_interval(by_row(results, count)) for count in sorted({shots for shots, _ in results})}
 
 
-def spread(results: Results) -> float:
-    """The largest difference between two draws with the same number of shots."""
-    counts = {shots for shots, _ in results}
-    means = [[fmean(right) for (shots, _), right in results.items() if shots == count] for count in counts]
-    return max(max(row) - min(row) for row in means)
+def interval_text(values: Sequence[float]) -> str:
+    """The mean of values and its 95 % interval, resampled, as a cell of a table.
+
+    >>> interval_text([1.0, 1.0])
+    '1.00 (1.00 to 1.00)'
+    """
+    return "{:.2f} ({:.2f} to {:.2f})".format(*bootstrap_interval(values))
 
 
-def shots_figure(title: str, arms: Mapping[str, Results]) -> None:
-    """Show accuracy against shots for two arms, such as raw and calibrated: means with intervals, and each draw as a dot."""
-    figure, axes = new_figure(title)
-    for shift, colour, (name, results) in zip((-0.12, 0.12), (ORANGE, BLUE), arms.items(), strict=True):
-        spans = curve(results)
-        ends = [[s.mean - s.low for s in spans.values()], [s.high - s.mean for s in spans.values()]]
-        places = [count + shift for count in spans]
-        axes.errorbar(places, [s.mean for s in spans.values()], ends, fmt="o-", color=colour, capsize=3, label=name)
-        for (count, _), right in results.items():
-            axes.plot(count + shift, fmean(right), ".", color=colour, alpha=0.5)
-    axes.axhline(0.5, color=GREY, linewidth=0.8)
-    axes.set(xlabel="shots in the prompt", ylabel="accuracy (0 to 1)", ylim=(0, 1.05))
-    axes.legend(frameon=False, loc="lower right")
-    first, second = arms
-    show(
-        figure,
-        f"Accuracy against the number of shots: {first} in orange, {second} in blue, means with 95 % intervals. Small dots are "
-        "single draws of shots; the grey line at one half is chance.",
-    )
+def curves_figure(title: str, curves: Mapping[str, Mapping[int, Interval]], ylabel: str, floor: float | None = None) -> None:
+    """Show one curve against the number of shots for each name, with intervals; `floor` draws a line, such as that of a guess."""
+    figure, axes = new_figure(title, height=3.8)
+    counts = sorted({count for spans in curves.values() for count in spans})
+    for place, (name, spans) in enumerate(curves.items()):
+        shift = 0.05 * (place - (len(curves) - 1) / 2)
+        places = [counts.index(count) + shift for count in spans]
+        ends = [[span.mean - span.low for span in spans.values()], [span.high - span.mean for span in spans.values()]]
+        style = {"color": PALETTE[place % len(PALETTE)], "marker": "os^Dvp"[place % 6], "capsize": 2}
+        axes.errorbar(places, [span.mean for span in spans.values()], ends, label=name, **style)
+    if floor is not None:
+        axes.axhline(floor, color=GREY, linewidth=0.8)
+    axes.set_xticks(range(len(counts)), [str(count) for count in counts])
+    axes.set(xlabel="shots in the prompt", ylabel=ylabel, ylim=(0, 1.05))
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    line = "" if floor is None else f" The grey line at {floor:g} is a guess."
+    show(figure, f"{ylabel} against the number of shots, with 95 % intervals, for: {', '.join(curves)}.{line}")
 
 
-def spans_figure(title: str, spans: Mapping[str, Interval], floor: str, ylabel: str, alt: str) -> None:
-    """Show one mean with its interval for each name, the one called `floor` in vermilion with a line across."""
-    figure, axes = new_figure(title, height=3.6)
-    for place, (name, span) in enumerate(spans.items()):
-        ends = [[span.mean - span.low], [span.high - span.mean]]
-        axes.errorbar(place, span.mean, ends, fmt="o", color=VERMILION if name == floor else BLUE, capsize=3)
-    axes.axhline(spans[floor].mean, color=VERMILION, linewidth=0.8)
-    axes.set_xticks(range(len(spans)), [name.replace(", ", "\n") for name in spans], fontsize=8)
-    axes.set(xlabel="prompt", ylabel=ylabel, ylim=(0, None))
-    show(figure, alt)
-
-
-def before_after_figure(title: str, pairs: Mapping[str, tuple[Sequence[bool], Sequence[bool]]]) -> None:
-    """Show the share right before and after for each name, with Wilson intervals."""
-    figure, axes = new_figure(title, height=3.6)
-    for place, arms in enumerate(pairs.values()):
-        for shift, colour, name, right in zip((-0.12, 0.12), (GREY, BLUE), ("before", "after"), arms, strict=True):
+def arms_figure(title: str, arms: Mapping[str, Mapping[str, Sequence[bool]]]) -> None:
+    """Show the share right of each arm of each trial, with Wilson intervals; {trial: {arm: right for each input}}."""
+    figure, axes = new_figure(title, height=1 + 0.32 * sum(map(len, arms.values())))
+    names: list[str] = []
+    for place, (trial, found) in enumerate(arms.items()):
+        for arm, right in found.items():
             span = wilson_interval(sum(right), len(right))
-            axes.plot([span.low, span.high], [place + shift] * 2, color=colour)
-            axes.plot(span.mean, place + shift, "o", color=colour, label=None if place else name)
-    axes.set_yticks(range(len(pairs)), list(pairs))
-    axes.set(xlabel="share right (0 to 1)", ylabel="principle", xlim=(-0.02, 1.02))
+            colour = PALETTE[place % len(PALETTE)]
+            axes.plot([span.low, span.high], [len(names)] * 2, color=colour)
+            axes.plot(span.mean, len(names), "o", color=colour)
+            names.append(f"{trial}: {arm}")
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set(xlabel="share right (0 to 1)", ylabel="trial and arm", xlim=(-0.02, 1.02))
     axes.invert_yaxis()
-    axes.legend(frameon=False)
-    show(
-        figure,
-        f"The share of right answers before, in grey, and after, in blue, with 95 % intervals, for: {', '.join(pairs)}.",
-    )
+    show(figure, f"The share of right answers with 95 % intervals, for: {', '.join(names)}.")

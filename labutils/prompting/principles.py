@@ -7,18 +7,15 @@ always does the thing, or never, is right by chance alone.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from labutils.evaluation.accuracy import wilson_interval
-from labutils.prompting.parsing import check_json
 
 Material = Mapping[str, Sequence[Mapping[str, Any]]]
 HEADER = ("arm", "right", "95 % interval", "did it where due", "and where not")
-SIMPLE = ("string", "integer", "number", "boolean")
 
 
 class PromptArm(NamedTuple):
@@ -117,18 +114,19 @@ def condition(material: Material, count: int) -> PromptTrial:
     arms = {
         "no condition": PromptArm("Rewrite the text as numbered steps.\n\n{text}", max_new_tokens=8),
         "condition": PromptArm(check + "\n\n{text}", max_new_tokens=8),
-        "condition and shots": PromptArm(f"{check}\n\n{shots}Text: {{text}}\nAnswer:", chat=False, max_new_tokens=8),
+        "condition and shots": PromptArm(f"{check}\n\n{shots}Text: {{text}}\nAnswer:", max_new_tokens=8),
     }
     texts = [*material["steps"][:count], *material["no_steps"][:count]]
     inputs = [{"text": row["text"], "due": not row["has_steps"]} for row in texts]
     return PromptTrial("condition check", arms, inputs, lambda completion, _: "no steps" in completion.lower())
 
 
-def steps(material: Material, count: int, read: Callable[[str], str]) -> PromptTrial:
-    """Sums: the answer at once, the model's own steps first, or our steps with the last result left open.
+def steps(material: Material, count: int, read: Callable[[str], str], cap: int) -> PromptTrial:
+    """Sums: the answer at once, our steps with the last result left open, or the model's own steps first.
 
     Args:
         read: from a text with "Answer:" to the number behind it (exercise 3.8).
+        cap: tokens that the model's own steps may take; twice the longest reference leaves room.
     """
     worked = (
         ("Mila has 3 bags of 6 pears and eats 4 pears. How many pears are left?", "3 * 6 = 18; 18 - 4 = 14", 14),
@@ -139,7 +137,7 @@ def steps(material: Material, count: int, read: Callable[[str], str]) -> PromptT
     arms = {
         "at once": PromptArm(short + "Question: {text}\nAnswer:", False, 5, ("\n",)),
         "our steps, last result open": PromptArm(long + "Question: {text}\nSteps: {open}", False, 5, ("\n", ";")),
-        "its own steps": PromptArm(long + "Question: {text}\nSteps:", False, 32, ("\n\n",)),
+        "its own steps": PromptArm(long + "Question: {text}\nSteps:", False, cap, ("\n\n",)),
     }
     inputs = [{**row, "open": "; ".join(row["steps"]).rsplit(" ", 1)[0], "due": True} for row in material["sum"][:count]]
     return PromptTrial(
@@ -150,30 +148,6 @@ def steps(material: Material, count: int, read: Callable[[str], str]) -> PromptT
             read(completion if "Answer:" in completion else f"Answer: {completion}") == str(given["answer"])
         ),
     )
-
-
-def grading(material: Material, solutions: Sequence[str]) -> PromptTrial:
-    """Is a student's solution right? At once, after the right answer was given, or after a solution of the model's own.
-
-    Args:
-        solutions: the model's, one for each of the first problems; see `problems`.
-    """
-    ask = "Is the student's solution correct? Answer Yes or No."
-    arms = {
-        "at once": PromptArm(f"{{text}}\n\n{ask}", max_new_tokens=8),
-        "the right answer given": PromptArm(f"{{text}}\n\nThe right answer: {{right_answer}}\n\n{ask}", max_new_tokens=8),
-        "its own solution first": PromptArm(f"{{text}}\n\nA solution worked out before: {{own}}\n\n{ask}", max_new_tokens=8),
-    }
-    works = zip(material["grade"], solutions, strict=False)
-    inputs = [{**row, "own": own, "due": row["correct"]} for row, own in works]
-    return PromptTrial(
-        "solve before grading", arms, inputs, lambda completion, _: bool(re.search(r"\byes\b", completion.lower()))
-    )
-
-
-def problems(material: Material, count: int) -> list[str]:
-    """The problems behind the student's solutions, with the request to work them out."""
-    return [row["text"].split("\n\nStudent's solution")[0] + "\n\nWork out the solution." for row in material["grade"][:count]]
 
 
 def false_premise(material: Material, count: int) -> PromptTrial:
@@ -201,6 +175,10 @@ REAL = (
     "Who wrote Romeo and Juliet?",
     "What is an alarm clock for?",
     "What is a humidifier?",
+    "At what temperature does iron melt?",
+    "How do you play dominoes?",
+    "What did the physicist Marie Curie discover?",
+    "What is a loom for?",
 )
 
 
@@ -218,51 +196,11 @@ def made_up(material: Material, count: int) -> PromptTrial:
         ],
     )
     arms = {
-        "question only": PromptArm("{text}", max_new_tokens=16),
-        "leave not to know": PromptArm(leave + "\n\n{text}", max_new_tokens=16),
-        "leave and shots": PromptArm(f"{leave}\n\n{shots}Question: {{text}}\nAnswer:", False, 16, ("\n",)),
+        "question only": PromptArm("{text}"),
+        "leave not to know": PromptArm(leave + "\n\n{text}"),
+        "leave and examples": PromptArm(f"{leave}\n\n{shots}Question: {{text}}\nAnswer:"),
     }
     inputs = [{"text": row["text"], "due": True} for row in material["made_up"][:count]]
     inputs += [{"text": text, "due": False} for text in REAL[:count]]
     ignorance = re.compile(r"not know|n't know|not aware|not exist|not familiar|unfamiliar")
     return PromptTrial("made-up things", arms, inputs, lambda completion, _: bool(ignorance.search(completion.lower())))
-
-
-def extraction(material: Material, count: int, max_new_tokens: int = 64) -> PromptTrial:
-    """JSON from a note, asked for, or with its form shown. The sign is that it agrees with the schema."""
-    arms = {
-        "asked for JSON": PromptArm("Extract the data from this note as JSON.\n\n{text}", max_new_tokens=max_new_tokens),
-        "form shown": PromptArm(
-            "Answer with one JSON object of this form and nothing else:\n{form}\n\nNote: {text}", max_new_tokens=max_new_tokens
-        ),
-    }
-    notes = [row for row in material["extract"] if all(p["type"] in SIMPLE for p in row["schema"]["properties"].values())]
-    inputs = []
-    for row in notes[:count]:
-        form = ", ".join(f'"{key}": ...' for key in row["schema"]["properties"])
-        inputs.append({**row, "form": f"{{{form}}}", "due": True})
-    return PromptTrial("valid JSON", arms, inputs, lambda completion, given: check_json(completion, given["schema"]).valid)
-
-
-FIELD_SHOT = (
-    "Note: Found in the park: a red scarf, 3 metres long, not washed. Ring Ilya.\nthing: red scarf\nlength: 3\nwashed: no\n\n"
-)
-
-
-def field_by_field(note: Mapping[str, Any], write: Callable[..., list[str]]) -> str:
-    """JSON that the program writes, with values that the model gives one at a time; a number is the first one it names, or 0.
-
-    Args:
-        note: a row with "text" and "schema", whose fields are texts, numbers or booleans.
-        write: from prompts, a cap and stops to completions.
-    """
-    kinds = {key: field["type"] for key, field in note["schema"]["properties"].items()}
-    completions = write([f"{FIELD_SHOT}Note: {note['text']}\n{key}:" for key in kinds], 10, ["\n"])
-    return json.dumps({key: _typed(text, kind) for text, (key, kind) in zip(completions, kinds.items(), strict=True)})
-
-
-def _typed(text: str, kind: str) -> str | int | bool:
-    if kind == "boolean":
-        return text.lower().startswith(("yes", "true"))
-    number = re.search(r"-?\d+", text.replace(",", ""))
-    return (int(number[0]) if number else 0) if kind in ("integer", "number") else text

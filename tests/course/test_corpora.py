@@ -108,7 +108,7 @@ def test_words() -> None:
 
 def test_prompting_keeps_what_belongs_to_a_text_as_json() -> None:
     data = corpora.load_prompting()
-    assert len(data) == 120 and data.column_names == ["id", "kind", "text", "meta"]
+    assert len(data) == 121 and data.column_names == ["id", "kind", "text", "meta"]
     first_sum = next(row for row in data if row["kind"] == "sum")
     assert json.loads(first_sum["meta"])["answer"] == 9
 

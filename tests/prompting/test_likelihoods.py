@@ -22,7 +22,14 @@ from transformers import (
 )
 
 from labutils.errors import LabError
-from labutils.prompting.likelihoods import calibrated, generate_texts, label_log_likelihoods, label_scorer, most_likely_labels
+from labutils.prompting.likelihoods import (
+    calibrated,
+    generate_texts,
+    greedy_matches,
+    label_log_likelihoods,
+    label_scorer,
+    most_likely_labels,
+)
 from labutils.prompting.prefix_cache import batches, common_prefix_length
 from labutils.prompting.prompts import SENTIMENT, Task, few_shot_prompt
 
@@ -115,6 +122,26 @@ def test_other_kinds_of_model_are_scored_alike(default_model, kind, share, batch
     theirs = one_by_one(model, tokenizer, texts, LABELS)
     assert theirs.std(0).min() > 50 * TOLERANCE, "the oracle must tell the prompts apart"
     assert torch.allclose(ours, theirs, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 4096])
+def test_greedy_matches_are_what_greedy_decoding_writes(default_model, batch_tokens):
+    model, tokenizer = default_model
+    texts = [f"dog -> dogs\ncat -> cats\nbox -> boxes\n{word} ->" for word in ("table", "fox", "idea", "tree")]
+    written = generate_one_by_one(model, tokenizer, texts, 6, "\n")
+    assert all(text.startswith(" ") for text in written)
+    answers = [f"{text}\n" for text in written]
+    assert greedy_matches(model, tokenizer, texts, answers, batch_tokens) == [True] * 4
+    longer = [f"{text}s of several\n" for text in written]
+    assert greedy_matches(model, tokenizer, texts, longer, batch_tokens) == [False] * 4
+    mixed = [answers[0], answers[2], longer[2], answers[3]]
+    assert greedy_matches(model, tokenizer, texts, mixed, batch_tokens) == [True, False, False, True]
+
+
+def test_greedy_matches_refuse_answers_without_tokens(default_model):
+    model, tokenizer = default_model
+    with pytest.raises(LabError, match="at least one character"):
+        greedy_matches(model, tokenizer, ["cat ->"], [""])
 
 
 def test_prompts_with_nothing_in_common_and_equal_prompts(default_model):

@@ -22,11 +22,9 @@ def trials(material):
     return [
         principles.delimiters(material, 4),
         principles.condition(material, 3),
-        principles.steps(material, 4, lambda text: text.split("Answer:")[-1].strip()),
-        principles.grading(material, ["It is 12."] * 4),
+        principles.steps(material, 4, lambda text: text.split("Answer:")[-1].strip(), 60),
         principles.false_premise(material, 3),
         principles.made_up(material, 3),
-        principles.extraction(material, 5),
     ]
 
 
@@ -50,7 +48,7 @@ def test_every_arm_puts_every_input_into_its_prompt(material):
 
 def test_where_a_sign_can_be_wrong_both_kinds_of_input_are_there(material):
     by_name = {trial.name: trial for trial in trials(material)}
-    for name in ("condition check", "false premise", "made-up things", "solve before grading"):
+    for name in ("condition check", "false premise", "made-up things"):
         assert {given["due"] for given in by_name[name].inputs} == {True, False}
 
 
@@ -64,8 +62,6 @@ def test_where_a_sign_can_be_wrong_both_kinds_of_input_are_there(material):
         ("false premise", "It costs 14.00, notably.", False),
         ("made-up things", "I don't know it.", True),
         ("made-up things", "It was opened in 1994.", False),
-        ("solve before grading", "Yes, it is correct.", True),
-        ("solve before grading", "No. Yesterday it was.", False),
     ],
 )
 def test_a_sign_reads_what_a_person_would_read(material, name, said, sign):
@@ -81,12 +77,10 @@ def test_a_hijacked_summary_is_wrong_and_a_plain_one_is_right(material):
 
 
 def test_the_right_answers_are_right_and_others_are_wrong(material):
-    sums, notes = principles.steps(material, 4, lambda text: text.split()[-1]), principles.extraction(material, 5)
+    sums = principles.steps(material, 4, lambda text: text.split()[-1], 60)
     assert all(sums.right([f"Answer: {given['answer']}" for given in sums.inputs]))
     assert all(sums.right([f"{given['answer']}" for given in sums.inputs]))
     assert not any(sums.right([f"Answer: {given['answer'] + 1}" for given in sums.inputs]))
-    assert all(notes.right([json.dumps(given["answer"]) for given in notes.inputs]))
-    assert not any(notes.right(["{}"] * len(notes.inputs)))
 
 
 def test_rows_count_where_it_was_due_and_where_not(material):
@@ -94,14 +88,3 @@ def test_rows_count_where_it_was_due_and_where_not(material):
     rows = trial.rows({"always": ["No steps provided."] * 4, "never": ["1."] * 4})
     assert [row[1] for row in rows] == ["2 of 4", "2 of 4"]
     assert [row[3:] for row in rows] == [("2 of 2", "2 of 2"), ("0 of 2", "0 of 2")]
-
-
-def test_fields_asked_for_one_at_a_time_make_json_of_the_right_types(material):
-    note = next(row for row in material["extract"] if row["answer"] == principles.extraction(material, 5).inputs[4]["answer"])
-    answers = iter(str(value) for value in note["answer"].values())
-
-    def write(prompts, max_new_tokens, stops):
-        assert all(prompt.endswith(":") and note["text"] in prompt for prompt in prompts)
-        return [next(answers) for _ in prompts]
-
-    assert json.loads(principles.field_by_field(note, write)) == note["answer"]
