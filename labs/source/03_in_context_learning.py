@@ -42,6 +42,7 @@ from labutils import check, guard, hint, load_encoder, load_model, outcome, pred
 # %% tags=["device"]
 lab = start("03", seed=0)
 
+import dataclasses
 import json
 import math
 import random
@@ -400,8 +401,9 @@ assert len(table) == 4
 
 # %% [markdown]
 # An empty text should give .50. Where a row is far from it, that pull is in every answer that this prompt gives, and it goes the
-# way of the label that stands last. **Contextual calibration** divides it out. What a label gets for the review is divided by what
-# it gets for nothing.
+# way of the label that stands last. So the order turns the bias round. The accuracies stay near a coin in most rows, because a
+# strong pull either way gets about half of the reviews wrong. **Contextual calibration** divides the pull out. What a label gets
+# for the review is divided by what it gets for nothing.
 #
 # **Exercise 3.3.** From log-likelihoods (N, L) and those of the empty text (L), return probabilities (N, L): the quotients of the
 # probabilities, each row divided by its sum.
@@ -435,8 +437,8 @@ quiz("3.a")
 # reviews, and multiplies the shares of a new review's words. It is sixty years old, has no idea what a word means, and fits in ten
 # lines.
 #
-# We give both the same reviews, up to 8 of them, and naive Bayes at the end all 84 of the pool. Which of the two will be right more
-# often, the model with 8 shots or naive Bayes with 84 reviews?
+# We give both the same reviews, up to 8 of them, and naive Bayes at the end all 84 of the pool. On the plain reviews, which of the
+# two will be right more often, the model with 8 shots or naive Bayes with 84 reviews?
 
 
 # %%
@@ -492,20 +494,21 @@ table = []
 for name, shares in answers.items():
     table.append((name, *map(figures.interval_text, (shares[: len(plain)], shares[len(plain) :]))))
 show_table(("", f"{len(plain)} plain reviews (95 %)", f"{len(hard)} hard reviews"), table)
-verdict = evaluation.compare(
-    answers["calibrated, 8 reviews"], answers["naive Bayes, all of the pool"], ("eight shots", "naive Bayes on the pool")
-)
+on_plain = {name: answers[name][: len(plain)] for name in ("calibrated, 8 reviews", "naive Bayes, all of the pool")}
+verdict = evaluation.compare(*on_plain.values(), ("eight shots", "naive Bayes on the pool"))
 print(verdict)
 record("accuracy on reviews", {row[0]: row[1:] for row in table})
-outcome("3.p4", 3 if not verdict.ranked else 1 if mean(answers["calibrated, 8 reviews"]) > mean(trained) else 2)
+ahead = 1 if mean(on_plain["calibrated, 8 reviews"]) > mean(on_plain["naive Bayes, all of the pool"]) else 2
+outcome("3.p4", ahead if verdict.ranked else 3)
 assert len(table) == 4
 
 # %% [markdown]
-# The model learned what words mean from a large part of the web, and needs few shots to be told the question. Naive Bayes starts
-# with nothing and would need thousands of reviews. Where a pretrained model already knows the task, shots are the cheaper way.
-# Where it does not, as with the colours above, only training helps.
+# Eight reviews are enough to tell a pretrained model what is asked, since it has known since its training what the words mean.
+# Naive Bayes starts with nothing, and 84 reviews teach it little more than a coin. Where a model already knows the task, shots are
+# the cheaper way. Where it does not, as with the colours above, only training helps.
 #
-# Compare the two columns before you believe an average. Irony is not in the words.
+# The model's curve does not rise steadily. Each draw of shots has a bias of its own, and two draws are few. On the hard reviews
+# neither can be told from a coin. Irony is not in the words, and an average over both kinds would hide that.
 #
 # ### The leak alarm
 #
@@ -653,6 +656,8 @@ lost = check("3.5", lost)
 # From the left, the instruction goes first. From the right, the question goes first, and the model is left with examples and
 # nothing to do. So do not cut. Choose how many shots to show.
 #
+# (If nothing cuts, the model reads on. Rotary positions, lab 01, have no last one. *Going further* D measures what that does.)
+#
 # **Exercise 3.6.** How many shots fit, taken in their order? `lengths` are their tokens, `fixed` those of the instruction and the
 # question.
 
@@ -689,6 +694,7 @@ for size in (256, 512, 1024):
         f"a window of {size:5,} tokens holds {fit_shots(tokens, count.prompt - sum(tokens), 40, size)} of these {len(tokens)} dialogues"
     )
 assert lost(count.tokens, 40, 512, "left") == count.lost_left
+quiz("3.b")
 
 # %% [markdown]
 # Here is all of it, live. Choose shots and their order, the template and the window. The bar counts tokens by part. The alarm goes
@@ -703,11 +709,8 @@ candidates = [*prompting.draw_shots(pool, 6, seed=3), smuggled]
 explore_prompt(tokenizer, task, candidates, test, prompting.label_scorer(model, tokenizer, task))
 assert len(candidates) == 7
 
-# %%
-quiz("3.b")
-
 # %% [markdown]
-# ## 6. Principles that help this model
+# ## 6. Principles: form, format and fences
 #
 # "Be clear" does not mean "be short". The usual advice is to show the format, to fence in the data, to ask for a format that a
 # program can read, to spell out the steps, to let the model solve before it judges, and to give it leave not to know. Each piece of
@@ -820,66 +823,75 @@ for text in (json.dumps(adverts[0]["answer"]), '{"thing": "bicycle", "colour": "
 #
 # The loop below does it by hand. It keeps the keys and values of what has been read (lab 02), so each step reads only what is new.
 #
-# Three arms. The first asks for JSON and names the fields and what they may hold. The second adds one solved advertisement. The
-# third has the prompt of the second, and decodes under the schema. How many of the second arm's 24 answers will agree with the
-# schema?
+# Four arms. The first asks for JSON and names the fields and what they may hold. The second has the same prompt and decodes under
+# the schema. The third writes freely again, after one solved advertisement. The fourth has both. How many of the third arm's 24
+# answers will agree with the schema?
 
 # %%
 from transformers import DynamicCache
 
 pieces = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
-DIGITS = {i for i, piece in enumerate(pieces) if piece in set("0123456789")}
-ENDS = {i for i, piece in enumerate(pieces) if piece.startswith('"')}  # these close a string
-PLAIN = {i for i, piece in enumerate(pieces) if piece.isprintable() and piece and not set(piece) & set('"\\')}
+
+
+def tokens_that(test):
+    """The ids of all tokens whose text passes a test."""
+    return torch.tensor([i for i, piece in enumerate(pieces) if test(piece)])
+
+
+inside = tokens_that(lambda piece: piece.isprintable() and piece and not set(piece) & set('"\\'))
+closing = tokens_that(lambda piece: piece.startswith('"'))
+digits = [tokens_that(lambda piece, some=some: piece in set(some)) for some in ("123456789", "0123456789,")]
+ALLOWED = {"string": (inside, torch.cat([inside, closing])), "integer": digits}  # as the first token, and later
+print({kind: [len(ids) for ids in allowed] for kind, allowed in ALLOWED.items()}, "tokens allowed, of", len(pieces))
+
+
+# %%
+def write_value(read, scores, kind, longest=8):
+    """A string or an integer, token by token, until the model closes it."""
+    value = ""
+    for _ in range(longest):
+        allowed = ALLOWED[kind][bool(value)]
+        token = int(allowed[scores[allowed].argmax()])
+        if pieces[token].startswith('"' if kind == "string" else ","):
+            break
+        value, scores = value + pieces[token], read(token)
+    return value
 
 
 @torch.no_grad()
-def constrained_json(prompt, fields, longest=8):
+def constrained_json(prompt, fields):
     """A JSON object after the prompt, its values chosen by the model among the tokens that the fields allow."""
-    cache, text = DynamicCache(config=model.config), ""
+    cache, text, unread = DynamicCache(config=model.config), "", prompt
 
-    def read(new):  # the scores (V) of the next token after some more text
+    def read(new):  # the scores (V) of the next token after some more text, or one more token
         ids = torch.tensor([tokenizer(new).input_ids if isinstance(new, str) else [new]], device=model.device)
         return model(ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1].float().cpu()
 
-    def best(scores, allowed):
-        return max(allowed, key=lambda i: float(scores[i]))
-
-    unread = prompt
-    for n, (name, field) in enumerate(fields.items()):
-        opening = ("{" if n == 0 else ", ") + f'"{name}": '
-        options = field.get("enum") or (["true", "false"] if field["type"] == "boolean" else None)
-        quote = '"' if "enum" in field or field["type"] == "string" else ""
-        scores, value = read(unread + opening + quote), ""
-        if options:  # one of a few words: compare their first tokens
-            starts = {tokenizer(option).input_ids[0]: option for option in options}
-            value = unread = starts[best(scores, starts)]
-        else:
-            for _ in range(longest):
-                allowed = PLAIN | ENDS if quote else DIGITS
-                if value and not quote:
-                    allowed = DIGITS | set(tokenizer(",").input_ids)
-                token = best(scores, allowed)
-                if token in ENDS or pieces[token] == ",":
-                    break
-                value, scores = value + pieces[token], read(token)
-            unread = ""
-        unread += quote
-        text += opening + quote + value + quote
+    for name, field in fields.items():
+        kind = field.get("type", "string")
+        options = ["true", "false"] if kind == "boolean" else field.get("enum", [])
+        quote = '"' if kind == "string" else ""
+        opening = (", " if text else "{") + f'"{name}": {quote}'
+        scores = read(unread + opening)
+        starts = {tokenizer(option).input_ids[0]: option for option in options}  # an option is known by its first token
+        value = starts[max(starts, key=scores.tolist().__getitem__)] if options else write_value(read, scores, kind)
+        unread = (value if options else "") + quote
+        text += opening + value + quote
     return text + "}"
 
 
 predict("3.p5")
 
 # %% tags=["device"]
-form = 'Answer with one JSON object with the fields "thing" (text), "colour" (black, white, red, green, blue, yellow or brown), "price" (a whole number) and "delivered" (true or false).'
+form = 'Answer with one JSON object with the fields "thing" (text), "colour" (' + ", ".join(fields["colour"]["enum"])
+form += '), "price" (a whole number) and "delivered" (true or false).'
 solved = f"\n\nAdvertisement: {example['text']}\nJSON: {json.dumps(example['answer'])}"
 notes = adverts[: lab.size(smoke=2, small=24)]
 bare = [f"{form}\n\nAdvertisement: {note['text']}\nJSON:" for note in notes]
 shown = [f"{form}{solved}\n\nAdvertisement: {note['text']}\nJSON:" for note in notes]
 cap = 2 * max(len(tokenizer(json.dumps(note["answer"])).input_ids) for note in adverts)
 seconds, texts = {}, {}
-for arm, prompts in (("asked for JSON", bare), ("and one example", shown), ("and the schema in the loop", shown)):
+for arm, prompts in (("asked", bare), ("asked, schema in the loop", bare), ("one example", shown), ("one example, schema in the loop", shown)):
     began = time.perf_counter()
     if arm.endswith("loop"):
         texts[arm] = [constrained_json(prompt + " ", fields) for prompt in prompts]
@@ -894,23 +906,23 @@ true = [
 ]
 valid = {arm: [prompting.check_json(t, schema).valid for t in v] for arm, v in texts.items()}
 board.add("JSON that keeps the schema", valid, fields_right=true, seconds=[f"{s:.1f}" for s in seconds.values()])
-outcome("3.p5", sum(valid["and one example"]))
-assert all(valid["and the schema in the loop"])
+outcome("3.p5", sum(valid["one example"]))
+assert all(all(hits) for arm, hits in valid.items() if arm.endswith("loop"))
 
 # %% [markdown]
 # Under the schema every answer is valid, because nothing else can be written. That holds for any model, also for one with random
-# weights. Look at the column of right values for what the constraint does not give. It makes an answer readable and leaves the
-# question of whether it is true.
+# weights. Whether an answer is *true* is another matter, and the column `fields right` has it. One example does nearly all of the
+# work here, for validity and for truth. The schema in the loop is for the day on which the example is not enough.
 #
-# The price here is speed, because our loop does one advertisement at a time. Serving programs do the same inside a batch and
-# compile the schema to a mask over the vocabulary first (Willard and Louf 2023, arXiv:2307.09702).
+# Its price is speed, because our loop does one advertisement at a time. Serving programs do the same inside a batch and compile the
+# schema to a mask over the vocabulary first (Willard and Louf 2023, arXiv:2307.09702).
 #
 # ### Fence in what you did not write
 #
 # A text from outside may hold an instruction of its own. We add one to plain reviews, which asks for the wrong label. The answer is
-# one of two words, so we compare their probabilities, with four shots before each review. The second arm puts each text between
-# triple quotes, and the third also says that what stands there is data. In how many of the 24 reviews will the plain prompt give
-# the label that the intruder asks for?
+# one of two words, so we compare their probabilities, with eight shots before each review, calibrated as in section 3. The second
+# arm puts each text between triple quotes, and the third also says that what stands there is data. In how many of the 24 reviews
+# will the plain prompt give the label that the intruder asks for?
 
 # %%
 other = {"positive": "negative", "negative": "positive"}
@@ -930,26 +942,20 @@ predict("3.p6")
 # %% tags=["device"]
 targets = groups["plain"][: lab.size(smoke=2, small=24, gpu=56)]
 hostile = [{**row, "text": f"{row['text']} {attack.format(other[row['label']])}"} for row in targets]
-shots = prompting.draw_shots(pool, 4, seed=0)
-arms = {
-    "no intruder": (task, shots, targets),
-    "intruder": (task, shots, hostile),
-    "intruder, fenced": (task, fenced(shots), fenced(hostile)),
-}
-arms["intruder, fenced and warned"] = (
-    prompting.Task(warning, *("Review", "Sentiment", "text", "label", task.labels)),
-    fenced(shots),
-    fenced(hostile),
-)
-odds = {}
+shots = prompting.draw_shots(pool, 8, seed=0)
+guarded = dataclasses.replace(task, instruction=warning)
+arms = {"no intruder": (task, shots, targets), "intruder": (task, shots, hostile)}
+arms["intruder, fenced"] = (task, fenced(shots), fenced(hostile))
+arms["intruder, fenced and warned"] = (guarded, fenced(shots), fenced(hostile))
+odds = {}  # calibrated log-odds of the right label
 for arm, (wording, given, rows) in arms.items():
-    prompts = [prompting.few_shot_prompt(wording, given, row) for row in rows]
-    scores = prompting.label_log_likelihoods(model, tokenizer, prompts, task.endings())
-    odds[arm] = [
-        float(s[task.labels.index(row["label"])] - s[task.labels.index(other[row["label"]])])
-        for s, row in zip(scores, rows, strict=True)
-    ]
-print(prompts[0].parts[0].text + prompts[0].parts[-1].text, "\n")
+    empty = noise if given is shots else fenced(noise)
+    prompts = [prompting.few_shot_prompt(wording, given, row) for row in [*rows, *empty]]
+    scores = prompting.label_log_likelihoods(model, tokenizer, prompts, task.endings())  # (N + noise, 2)
+    even = calibrate(scores[: len(rows)], scores[len(rows) :].softmax(-1).mean(0).log()).log()
+    places = [task.labels.index(row["label"]) for row in rows]
+    odds[arm] = [float(row[place] - row[1 - place]) for row, place in zip(even, places, strict=True)]
+print(prompts[0].parts[0].text + str(prompting.few_shot_prompt(guarded, [], fenced(hostile)[0])).split("\n\n", 1)[1], "\n")
 hits = {arm: [x > 0 for x in v] for arm, v in odds.items()}
 middle_odds = [f"{mean(v):+.2f}" for v in odds.values()]
 board.add("delimiters", {arm: hits[arm] for arm in list(arms)[1:]}, mean_log_odds_of_the_right_label=middle_odds[1:])
@@ -958,10 +964,11 @@ outcome("3.p6", len(targets) - sum(hits["intruder"]))
 assert len(board.trials) == 3
 
 # %% [markdown]
-# The log-odds say more than the count, because they also move where no label flips. A fence is a help to the reader and not a wall.
-# A hidden instruction is text like any other, so never let the prompt be the only guard.
+# The log-odds say more than the count, because they also move where no label flips. Read both against the row without an intruder,
+# and only then the fences. A fence is a help to a reader who knows what a fence is for, and it is not a wall. A hidden instruction
+# is text like any other, so never let the prompt be the only guard.
 #
-# ## 7. Principles that need a larger model
+# ## 7. Principles: reasoning, judging, not knowing
 #
 # The rest of the advice was found on models many times as large. Test it here all the same. Then you know how a test looks that
 # comes out against the advice, and can repeat it on your model.
@@ -1006,7 +1013,8 @@ chains = texts["its own steps"]
 assert len(board.trials) == 4
 
 # %% [markdown]
-# A chain of thought needs links that hold. The middle arm has the plan given, and what is still wrong there is arithmetic.
+# A chain of thought needs links that hold. The middle arm has the whole plan given, and what is still wrong there is arithmetic.
+# For such a model let a program do the sums.
 #
 # ### Solve first, then grade
 #
@@ -1040,12 +1048,14 @@ for arm, extra in arms.items():
         odds.append((scores[:, 0] - scores[:, 1]).tolist())
     separate[arm] = [right_one > wrong_one for right_one, wrong_one in zip(*odds, strict=True)]
     lines.append((arm, *(f"{sum(x > 0 for x in v)} of {len(v)}" for v in odds)))
-board.add("grading: the right solution gets the higher odds of Yes", separate)
+board.add("grading", separate)
 show_table(("arm", "says Yes to the right solution", "says Yes to the wrong one"), lines, "Hits and false alarms")
 assert len(board.trials) == 5
 
 # %% [markdown]
-# The second table shows why hits alone prove nothing. An arm that always says Yes has all the hits and all the false alarms.
+# The second table shows why hits alone, or false alarms alone, prove nothing. A grader that always gives the same answer is perfect
+# in one of the two columns. With the default model every arm always says No, and the odds behind it do not tell right from wrong
+# either, not even with the right answer before it.
 #
 # ### Leave not to know
 #
