@@ -911,8 +911,9 @@ assert all(all(hits) for arm, hits in valid.items() if arm.endswith("loop"))
 
 # %% [markdown]
 # Under the schema every answer is valid, because nothing else can be written. That holds for any model, also for one with random
-# weights. Whether an answer is *true* is another matter, and the column `fields right` has it. One example does nearly all of the
-# work here, for validity and for truth. The schema in the loop is for the day on which the example is not enough.
+# weights. Whether an answer is *true* is another matter, and the column `fields right` has it. With the default model one example
+# takes free writing from no valid answer to all of them, and makes most fields right. The schema in the loop is for the day on
+# which an example is not enough.
 #
 # Its price is speed, because our loop does one advertisement at a time. Serving programs do the same inside a batch and compile the
 # schema to a mask over the vocabulary first (Willard and Louf 2023, arXiv:2307.09702).
@@ -942,7 +943,7 @@ predict("3.p6")
 # %% tags=["device"]
 targets = groups["plain"][: lab.size(smoke=2, small=24, gpu=56)]
 hostile = [{**row, "text": f"{row['text']} {attack.format(other[row['label']])}"} for row in targets]
-shots = prompting.draw_shots(pool, 8, seed=0)
+shots = prompting.draw_shots(pool, lab.size(smoke=2, small=8), seed=0)
 guarded = dataclasses.replace(task, instruction=warning)
 arms = {"no intruder": (task, shots, targets), "intruder": (task, shots, hostile)}
 arms["intruder, fenced"] = (task, fenced(shots), fenced(hostile))
