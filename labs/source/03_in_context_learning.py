@@ -965,9 +965,10 @@ outcome("3.p6", len(targets) - sum(hits["intruder"]))
 assert len(board.trials) == 3
 
 # %% [markdown]
-# The log-odds say more than the count, because they also move where no label flips. Read both against the row without an intruder,
-# and only then the fences. A fence is a help to a reader who knows what a fence is for, and it is not a wall. A hidden instruction
-# is text like any other, so never let the prompt be the only guard.
+# The log-odds say more than the count, because they also move where no label flips. With the default model the intruder turns about
+# half of the labels, and the fences do not help. With the warning it loses more reviews, by more than chance. A model has to be
+# large enough to know what a fence is for, and even there it is a help and not a wall. A hidden instruction is text like any other,
+# so never let the prompt be the only guard.
 #
 # ## 7. Principles: reasoning, judging, not knowing
 #
