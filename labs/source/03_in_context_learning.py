@@ -58,7 +58,7 @@ from labutils.course import show_map, show_table
 from labutils.prompting import figures, principles
 
 show_map("03")
-model, tokenizer = load_model()
+model, tokenizer = load_model(needs="decoder")
 window = model.config.max_position_embeddings
 words = {}
 for split, rows in course.load_words().items():
@@ -67,7 +67,7 @@ for split, rows in course.load_words().items():
 show_table(("task", "three words of the pool"), [
     (task, ", ".join(f"{row['word']} -> {row['answer']}" for row in parts["pool"][:3])) for task, parts in words.items()
 ])  # fmt: skip
-assert not model.config.is_encoder_decoder, "this lab needs a decoder-only LABS_MODEL"
+assert len(words) == 9
 
 # %% [markdown]
 # ## 1. A task from a few lines
@@ -109,6 +109,8 @@ def right(shots, rows):
 
 
 print(arrow_prompt(draw("plural", 0)[:2], "wolf"))
+
+# %%
 predict("3.p1")
 
 # %% tags=["device"]
@@ -179,6 +181,8 @@ def shuffled(shots):
 labels = ("fish", "bird", "tree", "flower")
 nouns = [row["word"] for row in words["upper case"]["pool"] if row["word"] not in labels]
 print(arrow_prompt(shuffled(draw("plural", 0)[:4]), "wolf"))
+
+# %%
 predict("3.p2")
 
 # %% tags=["device"]
@@ -234,6 +238,8 @@ def renamed(rows):
     return [{**row, "answer": colours[row["answer"]]} for row in rows]
 
 
+
+# %%
 predict("3.p3")
 
 # %% tags=["device"]
@@ -461,6 +467,8 @@ def naive_bayes(examples, rows):
     return [max(task.labels, key=lambda label: score(label, row["text"])) for row in rows]
 
 
+
+# %%
 predict("3.p4")
 
 # %% tags=["device"]
@@ -880,6 +888,8 @@ def constrained_json(prompt, fields):
     return text + "}"
 
 
+
+# %%
 predict("3.p5")
 
 # %% tags=["device"]
@@ -938,6 +948,8 @@ def fenced(rows):
     return [{**row, "text": f'"""{row["text"]}"""'} for row in rows]
 
 
+
+# %%
 predict("3.p6")
 
 # %% tags=["device"]
@@ -1018,78 +1030,7 @@ assert len(board.trials) == 4
 # A chain of thought needs links that hold. The middle arm has the whole plan given, and what is still wrong there is arithmetic.
 # For such a model let a program do the sums.
 #
-# ### Solve first, then grade
-#
-# Is a student's solution right? Here is the well-known case. The maintenance of a solar field costs 10 per square metre, and the
-# student writes `100x`.
-#
-# (The next cell prints the problem.) A skimming grader agrees. The advice is to work out a solution first and to compare. We let
-# the model grade our 24 sums, each with a right solution and with one whose last result is wrong by 10. It must answer Yes or No,
-# so we take the log-odds of Yes. A grader that tells right from wrong gives the right solution the higher one, wherever its
-# threshold lies. Three arms: at once, after the right answer, and after the model's own steps from above.
-
-# %% tags=["device"]
-print(material["grade"][0]["text"], "\n\nThe right answer:", material["grade"][0]["right_answer"])
-sums = material["sum"][: len(chains)]
-arms = {
-    "at once": lambda row, own: "",
-    "after the right answer": lambda row, own: f"The right answer is {row['answer']}.\n\n",
-    "after its own steps": lambda row, own: f"A solution worked out before: {own}\n\n",
-}
-separate, lines = {}, []
-for arm, extra in arms.items():
-    odds = []
-    for shift in (0, 10):  # the right solution, then the wrong one
-        prompts = []
-        for row, own in zip(sums, chains, strict=True):
-            *steps, last = row["steps"]
-            work = "; ".join([*steps, f"{last.split(' = ')[0]} = {row['answer'] + shift}"])
-            ask = "Is the student's solution correct? Answer Yes or No."
-            prompts.append(f"Question: {row['text']}\n\nStudent's solution: {work}\n\n{extra(row, ' '.join(own.split()))}{ask}")
-        scores = prompting.label_log_likelihoods(model, tokenizer, principles.in_chat(tokenizer, prompts), ["Yes", "No"])
-        odds.append((scores[:, 0] - scores[:, 1]).tolist())
-    separate[arm] = [right_one > wrong_one for right_one, wrong_one in zip(*odds, strict=True)]
-    lines.append((arm, *(f"{sum(x > 0 for x in v)} of {len(v)}" for v in odds)))
-board.add("grading", separate)
-show_table(("arm", "says Yes to the right solution", "says Yes to the wrong one"), lines, "Hits and false alarms")
-assert len(board.trials) == 5
-
-# %% [markdown]
-# The second table shows why hits alone, or false alarms alone, prove nothing. A grader that always gives the same answer is perfect
-# in one of the two columns. With the default model every arm always says No, and the odds behind it do not tell right from wrong
-# either, not even with the right answer before it.
-#
-# ### Leave not to know
-#
-# Twelve things that were invented for this course, and twelve that are real. The sign we look for is that the model admits it does
-# not know. Three arms: the question alone, leave to say "I do not know it", and leave with four examples in the same message. In
-# how many of the twelve *real* things will the last arm say that it does not know?
-
-# %%
-predict("3.p7")
-
-# %% tags=["device"]
-trial = principles.made_up(material, lab.size(smoke=1, small=12))
-texts = {
-    arm: prompting.generate_texts(model, tokenizer, trial.prompts(arm, tokenizer), lab.size(smoke=3, small=24))
-    for arm in trial.arms
-}
-show_table(("question", *trial.arms), [
-    (trial.inputs[n]["text"], *(v[n].strip()[:90] for v in texts.values())) for n in (0, len(trial.inputs) // 2)
-])  # fmt: skip
-counts = [row[3:] for row in trial.rows(texts)]
-board.add(
-    "made-up things",
-    {arm: trial.right(v) for arm, v in texts.items()},
-    admits_it_of_made_up=[made_up for made_up, _ in counts],
-    admits_it_of_real=[real for _, real in counts],
-)
-outcome("3.p7", int(counts[-1][1].split()[0]))
-assert len(board.trials) == 6
-
-# %% [markdown]
-# A confident answer about nothing looks just like a confident answer about something. Read the last two columns together. If both
-# rise, the model has learned a phrase and not what it knows.
+# Two more principles, to solve before grading and to give leave not to know, stand in *Going further*.
 
 # %% tags=["device"]
 ahead = [name for name, end in board.ends().items() if end.passed]
@@ -1097,10 +1038,10 @@ title = f"{len(ahead)} of {len(board.trials)} principles help beyond chance, las
 figures.arms_figure(title, board.trials)
 board.show_ends()
 record("principles that help beyond chance", ahead)
-assert len(board.trials) == 6
+assert len(board.trials) == 4
 
 # %% [markdown]
-# Each line is a test of its own, and six tests at one in twenty are six chances to be fooled, so do not build on a result that
+# Each line is a test of its own, and four tests at one in twenty are four chances to be fooled, so do not build on a result that
 # passes by one win. The model here is the instruct model only. The base model that it was made from is not part of the course, and
 # bare text is as near as we get to it.
 #
@@ -1163,7 +1104,7 @@ quiz("3.c")
 
 # %% tags=["device"]
 progress("03")
-assert len(board.trials) == 6
+assert len(board.trials) == 4
 
 # %% [markdown] tags=["optional"]
 # # Going further
@@ -1269,8 +1210,85 @@ assert abs(shifted - far[0]) < 0.02
 # tokens are not ignored. They disturb. On this model that begins inside the window, so the trained length is not the only cause.
 # (Only some of the distances are large here, so this stands in for a long text and is not one. Models with a fixed table of
 # positions fail with an error instead.)
+
+# %% [markdown] tags=["optional"]
+# ## E. Two more principles for a larger model
 #
-# ## E. Three more principles
+# ### Solve first, then grade
+#
+# Is a student's solution right? Here is the well-known case. The maintenance of a solar field costs 10 per square metre, and the
+# student writes `100x`.
+#
+# (The next cell prints the problem.) A skimming grader agrees. The advice is to work out a solution first and to compare. We let
+# the model grade our 24 sums, each with a right solution and with one whose last result is wrong by 10. It must answer Yes or No,
+# so we take the log-odds of Yes. A grader that tells right from wrong gives the right solution the higher one, wherever its
+# threshold lies. Three arms: at once, after the right answer, and after the model's own steps from above.
+
+# %% tags=["device", "optional"]
+print(material["grade"][0]["text"], "\n\nThe right answer:", material["grade"][0]["right_answer"])
+sums = material["sum"][: len(chains)]
+arms = {
+    "at once": lambda row, own: "",
+    "after the right answer": lambda row, own: f"The right answer is {row['answer']}.\n\n",
+    "after its own steps": lambda row, own: f"A solution worked out before: {own}\n\n",
+}
+separate, lines = {}, []
+for arm, extra in arms.items():
+    odds = []
+    for shift in (0, 10):  # the right solution, then the wrong one
+        prompts = []
+        for row, own in zip(sums, chains, strict=True):
+            *steps, last = row["steps"]
+            work = "; ".join([*steps, f"{last.split(' = ')[0]} = {row['answer'] + shift}"])
+            ask = "Is the student's solution correct? Answer Yes or No."
+            prompts.append(f"Question: {row['text']}\n\nStudent's solution: {work}\n\n{extra(row, ' '.join(own.split()))}{ask}")
+        scores = prompting.label_log_likelihoods(model, tokenizer, principles.in_chat(tokenizer, prompts), ["Yes", "No"])
+        odds.append((scores[:, 0] - scores[:, 1]).tolist())
+    separate[arm] = [right_one > wrong_one for right_one, wrong_one in zip(*odds, strict=True)]
+    lines.append((arm, *(f"{sum(x > 0 for x in v)} of {len(v)}" for v in odds)))
+board.add("grading", separate)
+show_table(("arm", "says Yes to the right solution", "says Yes to the wrong one"), lines, "Hits and false alarms")
+assert len(board.trials) == 5
+
+# %% [markdown] tags=["optional"]
+# The second table shows why hits alone, or false alarms alone, prove nothing. A grader that always gives the same answer is perfect
+# in one of the two columns. With the default model every arm always says No, and the odds behind it do not tell right from wrong
+# either, not even with the right answer before it.
+#
+# ### Leave not to know
+#
+# Twelve things that were invented for this course, and twelve that are real. The sign we look for is that the model admits it does
+# not know. Three arms: the question alone, leave to say "I do not know it", and leave with four examples in the same message. In
+# how many of the twelve *real* things will the last arm say that it does not know?
+
+# %% tags=["optional"]
+predict("3.p7")
+
+# %% tags=["device", "optional"]
+trial = principles.made_up(material, lab.size(smoke=1, small=12))
+texts = {
+    arm: prompting.generate_texts(model, tokenizer, trial.prompts(arm, tokenizer), lab.size(smoke=3, small=24))
+    for arm in trial.arms
+}
+show_table(("question", *trial.arms), [
+    (trial.inputs[n]["text"], *(v[n].strip()[:90] for v in texts.values())) for n in (0, len(trial.inputs) // 2)
+])  # fmt: skip
+counts = [row[3:] for row in trial.rows(texts)]
+board.add(
+    "made-up things",
+    {arm: trial.right(v) for arm, v in texts.items()},
+    admits_it_of_made_up=[made_up for made_up, _ in counts],
+    admits_it_of_real=[real for _, real in counts],
+)
+outcome("3.p7", int(counts[-1][1].split()[0]))
+assert len(board.trials) == 6
+
+# %% [markdown] tags=["optional"]
+# A confident answer about nothing looks just like a confident answer about something. Read the last two columns together. If both
+# rise, the model has learned a phrase and not what it knows.
+
+# %% [markdown] tags=["optional"]
+# ## F. Three more principles
 #
 # *Check a condition first.* Rewrite a text as numbered steps, where half of the texts hold none. *Correct a false premise.* A price
 # list, and a question that assumes what is not so. *Hidden instructions* in a text that is to be summarized. Each has 10 to 16
@@ -1295,7 +1313,7 @@ for trial in (
 assert len(board.trials) == 9
 
 # %% [markdown] tags=["optional"]
-# ## F. Style by example
+# ## G. Style by example
 #
 # An elder answers a child in pictures. It is easier to show than to describe. How much does the *other* elder's answer surprise the
 # model, in bits per token, without and with one of them as a shot?

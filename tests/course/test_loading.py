@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from labutils.course.loading import load_encoder, load_model
+from labutils.course.loading import LLAMA_BLOCKS, LLAMA_HEAD, load_encoder, load_model
 from labutils.errors import AssetError, NotEnoughMemory
 from labutils.machine import limits
 
@@ -354,11 +354,15 @@ def test_a_lab_that_needs_a_decoder_refuses_an_encoder_decoder(encoder_decoder, 
     says(caught.value, "needs a decoder", "encoder-decoder", "unset LABS_MODEL")
 
 
-def test_the_lab_that_takes_a_llama_apart_refuses_another_one_and_takes_the_courses(decoder, monkeypatch, says) -> None:
+def test_the_lab_that_takes_a_llama_apart_refuses_another_one(decoder, monkeypatch, says) -> None:
     monkeypatch.setenv("LABS_MODEL", str(decoder[0]))
     load_model(needs="decoder")
     with pytest.raises(AssetError) as caught:
         load_model(needs="llama")
     says(caught.value, "30 blocks", "unset LABS_MODEL")
-    monkeypatch.delenv("LABS_MODEL")
-    assert load_model(needs="llama")[0].config.num_hidden_layers == 30
+
+
+@pytest.mark.slow
+def test_the_course_model_has_what_the_lab_that_takes_it_apart_needs(default_model) -> None:
+    config = default_model[0].config
+    assert (config.model_type, config.num_hidden_layers, config.head_dim) == ("llama", LLAMA_BLOCKS, LLAMA_HEAD)
