@@ -35,6 +35,8 @@ class Footprint:
         start_allocated: bytes of the tensors named to `measure` (CPU), or all that CUDA had allocated at the start.
         exact_rss: the kernel kept the peak of the resident set (Linux); otherwise it was sampled.
         marks: (name, bytes above the start) for each call of `mark`.
+        curve: bytes above the start after each operation of PyTorch, on a CPU; empty on CUDA.
+        places: for each mark, how long the curve was then.
     """
 
     start_rss: int = 0
@@ -45,6 +47,8 @@ class Footprint:
     peak_reserved: int = 0
     exact_rss: bool = False
     marks: list[tuple[str, int]] = field(default_factory=list)
+    curve: list[int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
     _now: Callable[[], int] = field(default=lambda: 0, repr=False)
 
     @property
@@ -60,6 +64,7 @@ class Footprint:
     def mark(self, name: str) -> None:
         """Note how much is allocated now."""
         self.marks.append((name, self._now()))
+        self.places.append(len(self.curve))
 
 
 def _reset_peak_rss() -> bool:
@@ -155,8 +160,8 @@ class _Books:
                 self.now -= n_bytes
 
 
-def _dispatch_mode(books: _Books) -> Any:
-    """A mode that books the storages of every operation's outputs and of inputs it has not seen yet."""
+def _dispatch_mode(books: _Books, curve: list[int]) -> Any:
+    """A mode that books the storages of every operation's outputs and of inputs it has not seen yet, and notes the sum in a curve."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
@@ -171,6 +176,7 @@ def _dispatch_mode(books: _Books) -> Any:
             for leaf in tree_leaves(result):
                 if isinstance(leaf, torch.Tensor):
                     books.add(leaf)
+            curve.append(books.now)
             return result
 
     return Mode()
@@ -218,7 +224,7 @@ def measure(tensors: Iterable[Any] = ()) -> Iterator[Footprint]:
     found._now = lambda: books.now
     with _resident(found):
         try:
-            with _dispatch_mode(books):
+            with _dispatch_mode(books, found.curve):
                 yield found
         finally:
             found.peak_allocated, found.end_allocated = books.peak, books.now

@@ -26,6 +26,7 @@ _NAMES = {
     "methods": ["trainable_parameters"],
     "shape": ["Linear", "Shape"],
     "sharding": ["Fit", "fits", "largest_batch", "shard"],
+    "rules": ["accelerate_estimate", "korthikanti_activations", "states_at_16_bytes", "states_at_18_bytes"],
     "setup": ["TrainingSetup"],
     "training": ["predict_training", "saved_activations"],
 }

@@ -14,7 +14,7 @@ from labutils.memory.inference import predict_inference
 from labutils.memory.ledger import Ledger
 from labutils.memory.setup import TrainingSetup
 from labutils.memory.shape import Shape
-from labutils.memory.sharding import fits, largest_batch, shard
+from labutils.memory.sharding import RESERVED, fits, largest_batch, shard
 from labutils.memory.training import predict_training
 
 # Llama-like models by their sizes; the first is the course's own. vocabulary, hidden, intermediate, layers, heads, kv_heads, tied.
@@ -26,7 +26,8 @@ PRESETS = {
 }
 TASKS = {"generate": "", "train all weights": "full", "LoRA": "lora", "prompt tuning": "prompt_tuning"}
 WEIGHTS = {"as computed": None, "int8": "int8", "int4, block 32": "int4 block 32", "nf4, double": "nf4 double"}
-CARDS_GIB = (4, 16, 24, 80)
+# Where a scenario is tried besides this machine: name -> GiB and the rules by which it is counted there.
+PLACES = {"a 4 GiB session": (4, "cpu"), "a 16 GiB GPU": (16, "cuda"), "a 24 GiB GPU": (24, "cuda"), "an 80 GiB GPU": (80, "cuda")}
 MOST_SEQUENCES = 1024
 
 
@@ -43,6 +44,7 @@ CONTROLS = (
     Tick("checkpointing", "checkpoint activations"),
     Choice("scheme", "split over devices", ["ddp", "zero1", "zero2", "zero3", "fsdp"]),
     Count("devices", "devices", 1024),
+    Choice("device", "terms as on", ["cuda", "cpu"]),
 )
 
 
@@ -62,15 +64,20 @@ class Scenario:
     checkpointing: bool = False
     scheme: str = "ddp"
     devices: int = 1
+    device: str = "cuda"
 
 
 @dataclass(frozen=True)
 class Place:
-    """One place to run: its memory in bytes, whether the scenario fits, and the largest batch that does."""
+    """One place to run: its memory and what the scenario needs there, in bytes, the verdict, and the largest batch that fits.
+
+    The verdict is that of `Fit`: "fits", "tight" (within the last tenth, which is reserved) or "no".
+    """
 
     name: str
     available: float
-    fits: bool
+    need: float
+    verdict: str
     largest: int
 
 
@@ -89,17 +96,18 @@ def shape_of(preset: str) -> Shape:
 
 
 def scenario_ledger(scenario: Scenario) -> Ledger:
-    """The ledger of one device, framework included, counted as on a CPU; a graphics card keeps somewhat other scratch memory."""
+    """The ledger of one device, framework included, by the rules of the scenario's device: a GPU keeps other scratch memory."""
     shape, stored = shape_of(scenario.model), WEIGHTS[scenario.weights]
     method = TASKS[scenario.task]
     if not method:
         dtype = "bfloat16" if scenario.dtype == "mixed" else scenario.dtype
         return predict_inference(
-            shape, scenario.batch, scenario.length, scenario.new_tokens, dtype, weights=stored, framework=True
+            shape, scenario.batch, scenario.length, scenario.new_tokens, dtype, weights=stored, framework=True, device=scenario.device
         )
     setup = TrainingSetup(
         scenario.batch, scenario.length, method=method, optimizer=scenario.optimizer, dtype=scenario.dtype,
         checkpointing=scenario.checkpointing, lora_rank=scenario.lora_rank, weights=None if method == "full" else stored,
+        device=scenario.device,
     )  # fmt: skip
     return shard(predict_training(shape, setup, framework=True), scenario.devices, scenario.scheme)
 
@@ -116,11 +124,11 @@ class MemoryView(View):
     @property
     def summary(self) -> str:
         """The peak, and where it fits."""
-        fitting = [place.name for place in self.places if place.fits]
+        fitting = [place.name for place in self.places if place.verdict == "fits"]
         where = f"fits on {', '.join(fitting)}" if fitting else "fits on none of the machines listed"
         scenario = self.scenario
         each = f" on each of {scenario.devices} devices" if scenario.devices > 1 and TASKS[scenario.task] else ""
-        return f"{self.parameters / 1e9:.3g} billion parameters, {scenario.task}: {self.ledger.gib:.2f} GiB at the peak{each}; {where}."
+        return f"{self.parameters / 1e9:.3g} billion parameters, {scenario.task}: {self.ledger.gib:.2f} GiB at the peak{each} by the rules for {self.scenario.device}; {where}."
 
     @property
     def body(self) -> str:
@@ -146,6 +154,9 @@ def _terms(ledger: Ledger) -> str:
     return f"<table>{header_row(('term', 'GiB', 'at the peak', '', 'formula'))}<tbody>{''.join(rows)}</tbody></table>"
 
 
+MARKS = {"fits": "✓ fits", "tight": "~ tight", "no": "✗ no"}
+
+
 def _fits(places: tuple[Place, ...]) -> str:
     """The places as a table."""
 
@@ -154,41 +165,37 @@ def _fits(places: tuple[Place, ...]) -> str:
 
     rows = "".join(
         f'<tr><th scope="row" style="text-align: left;">{place.name}</th><td style="text-align: right;">{place.available / GIB:.1f}</td>'
-        f'<td style="text-align: left;">{"✓ fits" if place.fits else "✗ does not fit"}</td>'
+        f'<td style="text-align: right;">{place.need / GIB:.2f}</td><td style="text-align: left;">{MARKS[place.verdict]}</td>'
         f'<td style="text-align: right;">{batch(place)}</td></tr>'
         for place in places
     )
-    return f"<table>{header_row(('where', 'GiB', 'these settings', 'largest batch'))}<tbody>{rows}</tbody></table>"
+    return f"<table>{header_row(('where', 'GiB', 'needs, GiB', 'these settings', 'largest batch'))}<tbody>{rows}</tbody></table>"
 
 
 def memory_view(scenario: Scenario, here: int | None = None) -> MemoryView:
     """Compute what the calculator shows.
 
     Args:
-        scenario: what is asked.
-        here: bytes that this machine gives; by default what `limits.memory_limit` says.
+        scenario: what is asked. Its device decides by which rules the terms are shown; each place is counted by its own.
+        here: bytes that this machine gives, counted by the rules for a CPU; by default what `limits.memory_limit` says.
 
     Raises:
         LabError: a size is below one.
 
     Example:
         >>> view = memory_view(Scenario(), here=4 * GIB)
-        >>> [place.name for place in view.places if place.fits]
-        ['16 GiB', '24 GiB', '80 GiB']
+        >>> [place.name for place in view.places if place.verdict == "fits"]
+        ['a 16 GiB GPU', 'a 24 GiB GPU', 'an 80 GiB GPU']
     """
     limit = limits.memory_limit() if here is None else here
-    ledger = scenario_ledger(scenario)
-    rooms = [("this machine", float(limit)), *((f"{n} GiB", float(n * GIB)) for n in CARDS_GIB)]
-    places = tuple(
-        Place(
-            name,
-            room,
-            bool(fits(ledger, room)),
-            largest_batch(lambda n: scenario_ledger(replace(scenario, batch=n)), room, MOST_SEQUENCES),
-        )
-        for name, room in rooms
-    )
-    return MemoryView(scenario, shape_of(scenario.model).parameters, ledger, places)
+    rooms = {"this machine": (float(limit), "cpu")} | {name: (float(n * GIB), device) for name, (n, device) in PLACES.items()}
+    places = []
+    for name, (room, device) in rooms.items():
+        there = replace(scenario, device=device)
+        found = fits(scenario_ledger(there), room)
+        largest = largest_batch(lambda n, there=there: scenario_ledger(replace(there, batch=n)), (1 - RESERVED) * room, MOST_SEQUENCES)
+        places.append(Place(name, room, found.need, found.verdict, largest))
+    return MemoryView(scenario, shape_of(scenario.model).parameters, scenario_ledger(scenario), tuple(places))
 
 
 def explore_memory(start: Scenario | None = None, here: int | None = None) -> None:

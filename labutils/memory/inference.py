@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from labutils.errors import LabError
-from labutils.memory.ledger import DTYPE, Ledger, Term, dtype_bytes, weight_format
+from labutils.memory.ledger import DTYPE, Ledger, Term, dtype_bytes, dtype_name, weight_format
 from labutils.memory.shape import Shape
+from labutils.memory.unlike import cache_of
 from labutils.memory.validation import require_choice, require_whole_number
 
 ATTENTION = ("sdpa", "eager")
@@ -39,7 +42,7 @@ def require_positions(shape: Shape, length: int) -> None:
         raise LabError(f"length={length}: {shape.name} has {shape.positions} positions, so shorten the sequence.")
 
 
-def weights_bytes(shape: Shape, weights: str | None = None, dtype: str = "float32") -> float:
+def weights_bytes(shape: Shape, weights: Any = None, dtype: Any = "float32") -> float:
     """Bytes of the weights.
 
     Args:
@@ -67,18 +70,41 @@ def weights_term(shape: Shape, weights: str | None, dtype: str) -> Term:
     return Term("weights", n_bytes, formula, how.source if how.constant_bits else DTYPE)
 
 
-def kv_cache_bytes(shape: Shape, batch: int, length: int, dtype: str = "float32", source_length: int = 0) -> float:
-    """Bytes of the KV cache for `length` positions: 2 · layers · batch · kv_heads · length · head_dim · bytes.
+def kv_cache_bytes(shape: Shape, batch: int, length: int, dtype: Any = "float32", source_length: int = 0) -> float:
+    """Bytes of the KV cache for `length` positions.
 
-    An encoder-decoder also caches the keys and values of its `source_length` encoder positions for cross-attention; an encoder
-    caches nothing.
+    Where all layers are alike: 2 · layers · batch · kv_heads · length · head_dim · bytes. Where they are not (windows, one shared
+    head, states that do not grow), the layers are added up as transformers caches them (see `labutils.memory.cache_layers`). An
+    encoder-decoder also caches the keys and values of its `source_length` encoder positions for cross-attention; an encoder caches
+    nothing.
+
+    Raises:
+        LabError: a negative size, or a cache that grows in a way that is not known.
 
     >>> kv_cache_bytes(Shape.of(LlamaConfig()), batch=1, length=2048, dtype="float16") / 2**30
     1.0
     """
+    require_whole_number("batch", batch)
+    require_whole_number("length", length, at_least=0)
+    require_whole_number("source_length", source_length, at_least=0)
     if shape.kind == "encoder":
         return 0.0
-    return 2.0 * shape.layers * batch * shape.kv_heads * (length + source_length) * shape.head_dim * dtype_bytes(dtype)
+    e = dtype_bytes(dtype)
+    if shape.kind == "decoder":
+        return float(batch * sum(layers.n_bytes(length, e) for layers in cache_of(shape)))
+    return 2.0 * shape.layers * batch * shape.kv_heads * (length + source_length) * shape.head_dim * e
+
+
+def _cache_formula(shape: Shape, batch: int, positions: int, source: int, e: int) -> str:
+    """The formula of the KV cache with the numbers put in."""
+    if shape.kind == "decoder":
+        layers = " + ".join(layers.formula for layers in cache_of(shape))
+        return f"({layers}) · {batch} sequences · {positions} positions · {e} bytes"
+    stored = f"{positions} + {source}" if source else f"{positions}"
+    return (
+        f"2 · {shape.layers} layers · {batch} sequences · {shape.kv_heads} key/value heads · {stored} positions · "
+        f"{shape.head_dim} · {e} bytes"
+    )
 
 
 def predict_inference(
@@ -86,8 +112,8 @@ def predict_inference(
     batch: int,
     length: int,
     new_tokens: int = 0,
-    dtype: str = "float32",
-    kv_dtype: str | None = None,
+    dtype: Any = "float32",
+    kv_dtype: Any = None,
     weights: str | None = None,
     *,
     attention: str = "sdpa",
@@ -101,7 +127,7 @@ def predict_inference(
         batch: sequences side by side.
         length: tokens of each prompt (for an encoder-decoder: of the source).
         new_tokens: tokens generated after it.
-        dtype: of the computation, "float32", "bfloat16" or "float16".
+        dtype: of the computation, "float32", "bfloat16" or "float16", or the torch dtype of that name.
         kv_dtype: of the KV cache; `dtype` by default.
         weights: how the weights are stored (see `weight_format`); `dtype` by default.
         attention: "sdpa", or "eager", which holds (T, T) matrices for each head.
@@ -119,12 +145,13 @@ def predict_inference(
     require_whole_number("length", length)
     require_whole_number("new_tokens", new_tokens, at_least=0)
     require_choice("attention", attention, ATTENTION)
+    dtype = dtype_name(dtype)
     e, kv = dtype_bytes(dtype), kv_dtype or dtype
     seq2seq = shape.kind == "encoder-decoder"
     positions = max(1, new_tokens) if seq2seq else length + new_tokens
     require_positions(shape, positions)
-    cache = kv_cache_bytes(shape, batch, positions, kv, length if seq2seq else 0)
-    stored = f"{positions} + {length}" if seq2seq else f"{positions}"
+    source = length if seq2seq else 0
+    cache = kv_cache_bytes(shape, batch, positions, kv, source)
     tokens, attended = batch * length, shape.heads * shape.head_dim
     tensors = 3 if shape.gated else 4 if shape.activation == "gelu_new" else 2  # of the feed-forward width, live at once
     widest = max(tensors * shape.intermediate, 4 * attended) + 4 * shape.hidden
@@ -136,8 +163,7 @@ def predict_inference(
         Term(
             "KV cache",
             cache,
-            f"2 · {shape.layers} layers · {batch} sequences · {shape.kv_heads} key/value heads · {stored} positions · "
-            f"{shape.head_dim} · {dtype_bytes(kv)} bytes",
+            _cache_formula(shape, batch, positions, source, dtype_bytes(kv)),
             GQA,
         ),
         Term(

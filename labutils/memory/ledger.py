@@ -18,8 +18,8 @@ LLM_INT8 = "Dettmers et al. 2022, LLM.int8(), sec. 2: one scale a row"
 BLOCKS = "blockwise quantization: Dettmers et al. 2022, 8-bit Optimizers via Block-wise Quantization, sec. 2.1"
 
 
-def dtype_bytes(dtype: Any) -> int:
-    """Bytes of one number. `dtype_bytes("float32") == 4`; a torch dtype does as well.
+def dtype_name(dtype: Any) -> str:
+    """The name of a type of numbers, given as a name or as a torch dtype: "float32" for `torch.float32`.
 
     Raises:
         LabError: the dtype is not a floating-point type that the labs use.
@@ -27,7 +27,16 @@ def dtype_bytes(dtype: Any) -> int:
     name = str(dtype).removeprefix("torch.")
     if name not in DTYPES:
         raise LabError(f"dtype={name!r} is unknown: choose {', '.join(DTYPES)}.")
-    return DTYPES[name]
+    return name
+
+
+def dtype_bytes(dtype: Any) -> int:
+    """Bytes of one number. `dtype_bytes("float32") == 4`; a torch dtype does as well.
+
+    Raises:
+        LabError: the dtype is not a floating-point type that the labs use.
+    """
+    return DTYPES[dtype_name(dtype)]
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class WeightFormat:
         return (n * self.bits + blocks * self.constant_bits + nested) / 8
 
 
-def weight_format(name: str) -> WeightFormat:
+def weight_format(name: Any) -> WeightFormat:
     """The storage format that a name stands for.
 
     "float32", "bfloat16", "float16"; "int8" (one float32 scale a row), "int8 tensor" (one a matrix), "int8 block 64",
@@ -73,6 +82,7 @@ def weight_format(name: str) -> WeightFormat:
     Raises:
         LabError: no format has this name.
     """
+    name = str(name).removeprefix("torch.")
     if name in DTYPES:
         return WeightFormat(name, 8 * DTYPES[name], None, 0, 0, DTYPE)
     if name in ("nf4", "nf4 double"):
@@ -118,11 +128,14 @@ class Ledger:
         moments: name -> {term: bytes held then}. In a training step gradients arrive while activations leave, so that the
             peak is below the sum of the terms. Empty: all terms are held at once.
         title: what was predicted.
+        unit: bytes of the weights and of the gradients of the largest unit that sharding gathers for use: one block, or the
+            largest single matrix. (0, 0) where nothing is trained.
     """
 
     terms: tuple[Term, ...]
     moments: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     title: str = ""
+    unit: tuple[float, float] = (0.0, 0.0)
 
     def __getitem__(self, name: str) -> Term:
         """The term of that name.

@@ -65,6 +65,7 @@ class TrainingSetup:
         for name in ("batch", "length", "lora_rank", "virtual_tokens", "target_length"):
             require_whole_number(name, getattr(self, name))
         require_whole_number("labelled", self.labelled, at_least=0)
+        object.__setattr__(self, "dtype", str(self.dtype).removeprefix("torch."))  # a torch dtype does as well
         require_choice("method", self.method, METHODS)
         require_choice("optimizer", self.optimizer, tuple(OPTIMIZERS))
         require_choice("dtype", self.dtype, (*DTYPES, "mixed"))

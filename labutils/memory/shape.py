@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from labutils.errors import LabError
@@ -65,6 +65,7 @@ class Shape:
         groups: (group, parameters): "embeddings", "attention", "feed-forward", "norms", "biases", "output head", "other".
         linears: the linear layers, by name.
         largest: parameters in the largest single tensor.
+        source: the model's class and configuration, from which `labutils.memory.unlike` builds it anew without memory.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Shape:
     groups: tuple[tuple[str, int], ...]
     linears: tuple[Linear, ...]
     largest: int
+    source: tuple[type, Any] = field(compare=False, repr=False)
 
     @property
     def parameters(self) -> int:
@@ -141,7 +143,18 @@ class Shape:
             >>> Shape.of(LlamaConfig(hidden_size=64, num_attention_heads=4)).head_dim
             16
         """
-        model = _model(config_or_model)
+        try:
+            return cls._read(_model(config_or_model))
+        except LabError:
+            raise
+        except Exception as error:  # configurations whose defaults do not build, or whose layers have sizes of their own
+            raise LabError(
+                f"{type(config_or_model).__name__} cannot be read as a transformer of alike layers ({type(error).__name__}): "
+                f"measure the model itself with labutils.machine.measure."
+            ) from error
+
+    @classmethod
+    def _read(cls, model: Any) -> Shape:
         config = model.config.get_text_config(decoder=True)
         experts = _first(config, ("num_local_experts", "num_experts", "n_routed_experts"), 0)
         if experts and experts > 1:
@@ -155,6 +168,8 @@ class Shape:
         seq2seq = bool(config.is_encoder_decoder)
         linears, groups = _linears(model, hidden, seq2seq), _groups(model)
         intermediate = _first(config, ("intermediate_size", "d_ff", "n_inner", "ffn_dim", "decoder_ffn_dim")) or 4 * hidden
+        if not isinstance(intermediate, int) or not isinstance(heads, int):
+            raise LabError(f"The layers of {type(model).__name__} have widths of their own, which the memory formulas do not cover.")
         into = {x.name.rsplit(".", 1)[-1] for x in linears if x.role == "ff in" and x.n_out == intermediate}
         output = model.get_output_embeddings()
         kind = "encoder-decoder" if seq2seq else "decoder" if _is_causal(model) else "encoder"
@@ -165,7 +180,7 @@ class Shape:
             encoder_layers=_first(config, ("num_layers", "encoder_layers", "num_hidden_layers")) if seq2seq else 0,
             hidden=hidden,
             heads=heads,
-            kv_heads=_first(config, ("num_key_value_heads",)) or heads,
+            kv_heads=_kv_heads(config) or heads,
             head_dim=_first(config, ("head_dim", "d_kv")) or hidden // heads,
             intermediate=intermediate,
             gated=len(into) > 1 or any(x.role == "ff in" and x.n_out == 2 * intermediate for x in linears),
@@ -187,6 +202,7 @@ class Shape:
             groups=tuple(groups.items()),
             linears=linears,
             largest=max(p.numel() for p in model.parameters()),
+            source=(type(model), model.config),
         )
 
 
@@ -200,6 +216,13 @@ def _first(config: Any, names: Iterable[str], default: Any = None) -> Any:
 
 def _heads(config: Any) -> int | None:
     return _first(config, ("num_attention_heads", "n_head", "num_heads", "decoder_attention_heads"))
+
+
+def _kv_heads(config: Any) -> int | None:
+    """Key-value heads; all queries share one where the configuration says multi_query (Falcon 7B, GPT-BigCode)."""
+    if getattr(config, "multi_query", False) and not getattr(config, "new_decoder_architecture", False):
+        return 1
+    return _first(config, ("num_key_value_heads", "num_kv_heads"))
 
 
 def _model(given: Any) -> Any:

@@ -13,6 +13,7 @@ from labutils.memory.methods import OPTIMIZERS, SOURCES, ZERO_MIXED, trainable_p
 from labutils.memory.moments import PassingTensors, backward_temporaries, moments_of
 from labutils.memory.setup import TrainingSetup
 from labutils.memory.shape import ROLES, Shape
+from labutils.memory.unlike import BATCH, require_alike, require_known_attention
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ def saved_activations(shape: Shape, setup: TrainingSetup) -> list[ModelPart]:
     ]
 
 
+def _all_trained(shape: Shape, length: int) -> float:
+    """Bytes of the list for `BATCH` texts of some length, as `require_alike` compares it with a model on the meta device."""
+    parts = saved_activations(shape, TrainingSetup(BATCH, length, attention="eager"))
+    return sum(part.count * part.n_bytes for part in parts)
+
+
 def _labelled(shape: Shape, setup: TrainingSetup) -> int:
     """Positions of each sequence whose logits are computed."""
     if setup.labelled is not None:
@@ -108,7 +115,8 @@ def predict_training(shape: Shape, setup: TrainingSetup, framework: bool = False
         `ledger.total` is the peak: gradients arrive while activations leave, so it lies below `ledger.sum`.
 
     Raises:
-        LabError: more tokens than the model has positions, or a LoRA target that names no layer.
+        LabError: more tokens than the model has positions, a LoRA target that names no layer, or an architecture whose layers are
+            not the ones that the formulas know (see `labutils.memory.unlike`).
 
     Example:
         >>> shape = Shape.of(LlamaConfig())
@@ -116,6 +124,8 @@ def predict_training(shape: Shape, setup: TrainingSetup, framework: bool = False
         12.0
     """
     require_positions(shape, setup.positions)
+    require_known_attention(shape, setup.attention, setup.positions)
+    require_alike(shape, lambda length: _all_trained(shape, length))
     e = setup.n_bytes
     trained = trainable_parameters(
         shape,
@@ -161,7 +171,14 @@ def predict_training(shape: Shape, setup: TrainingSetup, framework: bool = False
         terms.append(framework_term(setup.device))
         moments = {name: {**held, "framework": terms[-1].n_bytes} for name, held in moments.items()}
     how = f"{setup.positions} tokens, {setup.dtype}{', checkpointing' if setup.checkpointing else ''}"
-    return Ledger(tuple(terms), moments, f"{shape.name}, {setup.method}: batch {setup.batch}, {how}")
+    unit = _largest_unit(shape, weights.n_bytes, gradients.n_bytes)
+    return Ledger(tuple(terms), moments, f"{shape.name}, {setup.method}: batch {setup.batch}, {how}", unit)
+
+
+def _largest_unit(shape: Shape, weights: float, gradients: float) -> tuple[float, float]:
+    """Bytes of the weights and gradients of the largest part that is gathered at a time: a block, or the largest single matrix."""
+    parameters = max(shape.block_parameters / (shape.layers + shape.encoder_layers), shape.largest)
+    return tuple(n_bytes * parameters / shape.parameters for n_bytes in (weights, gradients))  # type: ignore[return-value]
 
 
 def _added(trained: int, added: float) -> str:

@@ -8,6 +8,7 @@ _NAMES = {
     "bits_explorer": ["bits_view", "explore_bits"],
     "four_bit": ["int4_levels", "nf4_levels", "quantize_4bit", "unpack_codes"],
     "integers": ["quantize", "relative_error"],
+    "layer_inputs": ["layer_inputs_of", "linear_layers", "rounded_inputs"],
     "linear4bit": ["Linear4bit", "dynamic_int8", "parameter_count", "quantize_model"],
     "number_formats": ["store_in_each_format"],
 }

@@ -18,8 +18,8 @@ _NAMES = {
     "checkpoints": ["Interrupted"],
     "examples": ["Batch", "Example", "build_examples", "collate", "step_order", "token_losses"],
     "loop": ["History", "train"],
-    "measured": ["Comparison", "compare_inference", "compare_training"],
-    "methods": ["METHODS", "Method", "named_trainable_parameters", "nearest_words", "prepare", "trainable_count"],
+    "measured": ["Comparison", "compare_inference", "compare_training", "measure_step", "seconds_of_a_pass"],
+    "methods": ["METHODS", "Method", "named_trainable_parameters", "nearest_words", "prepare", "set_checkpointing", "trainable_count"],
     "plan": ["TrainingPlan", "plan_training"],
     "recipe": ["LEARNING_RATES", "Recipe", "learning_rate_at"],
 }

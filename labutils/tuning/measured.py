@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -215,3 +216,59 @@ def compare_training(
         TermRow("peak", ledger.total, found.total_allocated),
     )
     return Comparison(ledger, found, rows)
+
+
+def measure_step(model: Any, length: int, batch: int = 1) -> tuple[Footprint, dict[str, int]]:
+    """One training step of a decoder with PyTorch's AdamW, its second, with its stages marked.
+
+    The weights that require gradients are trained. The footprint's marks are "logits" and "loss" (the end of the forward pass) and
+    "backward"; its curve has the live bytes after every operation.
+
+    Args:
+        model: a decoder, in training mode; the first step changes its weights a little.
+        length, batch: of random tokens, each its own label.
+
+    Returns:
+        (footprint, sizes): bytes of "weights", "gradients", "optimizer", "activations" (what the forward pass keeps until the logits)
+        and "logits" (with their log-softmax, which the loss keeps).
+    """
+    import torch
+    from torch.nn import functional
+
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-5)
+    ids = _ids(model, batch, length)
+    labels = functional.pad(ids, (0, 1), value=-100)[:, 1:]  # the next token; nothing follows the last
+
+    def loss_of(found: Footprint | None = None) -> tuple[Any, int]:
+        logits = model(input_ids=ids, use_cache=False).logits  # (B, T, V)
+        if found:
+            found.mark("logits")
+        return functional.cross_entropy(logits.flatten(0, 1).float(), labels.flatten()), logits.nbytes
+
+    loss_of()[0].backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    state = [tensor for held in optimizer.state.values() for tensor in held.values()]
+    with measure([*model.parameters(), *model.buffers(), *state, ids, labels]) as found:
+        loss, n_logits = loss_of(found)
+        found.mark("loss")
+        loss.backward()
+        found.mark("backward")
+        n_gradients = tensor_bytes(p.grad for p in trained if p.grad is not None)
+        optimizer.step()
+        optimizer.zero_grad()
+    at = dict(found.marks)
+    sizes = {"weights": tensor_bytes(model.parameters()), "gradients": n_gradients, "optimizer": tensor_bytes(state)}
+    # After the loss the logits are gone and their log-softmax is kept.
+    return found, sizes | {"activations": at["logits"] - n_logits, "logits": at["loss"] - at["logits"] + 2 * n_logits}
+
+
+def seconds_of_a_pass(model: Any, length: int, batch: int = 1, passes: int = 3) -> float:
+    """The median time of a forward and a backward pass over random tokens, in seconds, after one that is not counted."""
+    ids, taken = _ids(model, batch, length), []
+    for _ in range(passes + 1):
+        before = time.perf_counter()
+        model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+        taken.append(time.perf_counter() - before)
+    return sorted(taken[1:])[passes // 2]

@@ -6,7 +6,7 @@ import random
 
 from labutils.exercises.registry import Cases, ExerciseFunctions
 
-# ------------------------------------------------------------------------ 4.7 bytes of the key-value cache
+# ------------------------------------------------------------------------ 4.8 bytes of the key-value cache
 
 
 def kv_cache_bytes(
@@ -83,7 +83,7 @@ def divides_the_heads(
     return 2 * layers * (heads // kv_heads) * head_dim * length * batch * bytes_per_number
 
 
-# ----------------------------------------------------------------------------- 4.8 training memory by term
+# ----------------------------------------------------------------------------- 4.9 training memory by term
 
 
 def training_bytes(parameters: int, trainable: int, bytes_per_number: int = 4) -> dict[str, int]:
@@ -149,7 +149,7 @@ def adds_the_trained_weights(parameters: int, trainable: int, bytes_per_number: 
 
 
 EXERCISES = {
-    "4.7": ExerciseFunctions(
+    "4.8": ExerciseFunctions(
         kv_cache_bytes,
         kv_cache_bytes_cases,
         (
@@ -164,7 +164,7 @@ EXERCISES = {
         ),
         random_kv_cache_bytes,
     ),
-    "4.8": ExerciseFunctions(
+    "4.9": ExerciseFunctions(
         training_bytes,
         training_bytes_cases,
         (

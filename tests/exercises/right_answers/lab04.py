@@ -123,6 +123,24 @@ def f(codes):
     return torch.from_numpy(a[0::2] ^ numpy.left_shift(a[1::2], 4))
 """,
     "4.7": """
+def f(x, top=127):
+    rows = x.reshape(-1, x.shape[-1])
+    kept = []
+    for row in rows:
+        scale = float(row.abs().max()) / top
+        kept.append((row / scale).round() * scale if scale else row)
+    return torch.stack(kept).reshape(x.shape)
+
+def f(x, top=127):
+    largest = torch.linalg.vector_norm(x, ord=float("inf"), dim=-1, keepdim=True)
+    scale = torch.where(largest > 0, largest / top, 1.0)
+    return torch.round(x / scale) * scale
+
+def f(x, top=127):
+    scale = torch.maximum(x.amax(-1, True), -x.amin(-1, True)) / top
+    return torch.nan_to_num((x / scale).round() * scale)
+""",
+    "4.8": """
 def f(layers, heads, kv_heads, head_dim, length, batch=1, bytes_per_number=4):
     return math.prod((2, layers, kv_heads, head_dim, length, batch, bytes_per_number))
 
@@ -136,7 +154,7 @@ def f(layers, heads, kv_heads, head_dim, length, batch=1, bytes_per_number=4):
 def f(layers, _, kv_heads, head_dim, length, batch=1, size=4):
     return int(2.0 * layers * kv_heads * head_dim * length * batch * size)
 """,
-    "4.8": """
+    "4.9": """
 def f(parameters, trainable, bytes_per_number=4):
     counts = {"optimizer": 2 * trainable, "gradients": trainable, "weights": parameters}
     return {name: n * bytes_per_number for name, n in counts.items()}

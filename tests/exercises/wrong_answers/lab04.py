@@ -53,26 +53,29 @@ TYPED = [
     ),
     ("4.6", "def f(codes):\n return (codes[::2] << 4) | codes[1::2]", "low four bits"),
     ("4.6", "def f(codes):\n h = len(codes) // 2\n return codes[:h] | codes[h:] << 4", "neighbours"),
+    ("4.7", "def f(x, top=127):\n s = x.abs().max() / top\n return (x / s).round() * s", "share one scale"),
+    ("4.7", "def f(x, top=127):\n s = x.abs().amax(-1, keepdim=True) / top\n return (x / s).round() * s", "nan"),
+    ("4.7", "def f(x, top=127):\n s = (x.abs().amax(-1, keepdim=True) / top).clamp(min=1e-9)\n return (x / s).round()", "multiply"),
     (
-        "4.7",
+        "4.8",
         "def f(layers, heads, kv_heads, head_dim, length, batch=1, bytes_per_number=4):\n"
         " return layers * 2 * batch * heads * length * head_dim * bytes_per_number",
         "kv_heads",
     ),
     (
-        "4.7",
+        "4.8",
         "def f(layers, heads, kv_heads, head_dim, length, batch=1, bytes_per_number=4):\n"
         " return layers * batch * kv_heads * length * head_dim * bytes_per_number",
         "two tensors",
     ),
     (
-        "4.8",
+        "4.9",
         "def f(parameters, trainable, bytes_per_number=4):\n w = bytes_per_number\n"
         " return {'weights': parameters * w, 'gradients': trainable * w, 'optimizer': trainable * w}",
         "two numbers",
     ),
     (
-        "4.8",
+        "4.9",
         "def f(parameters, trainable, bytes_per_number=4):\n w = bytes_per_number\n"
         " return {'weights': parameters * w, 'gradients': parameters * w, 'optimizer': parameters * w * 2}",
         "optimizer keeps nothing",
@@ -364,6 +367,30 @@ def f(codes):
     return (codes.view(-1, 2) * torch.tensor([1, 16])).sum(1)
 """,
     "4.7": """
+def f(x, top=127):
+    scale = x.abs().amax(dim=-1, keepdim=True).clamp(min=1e-12) / (top + 1)
+    return (x / scale).round() * scale
+
+def f(x, top=127):
+    scale = x.abs().amax(dim=-1, keepdim=True).clamp(min=1.0) / top
+    return (x / scale).round() * scale
+
+def f(x, top=127):
+    scale = x.abs().mean(dim=-1, keepdim=True).clamp(min=1e-12) / top
+    return (x / scale).round() * scale
+
+def f(x, top=127):
+    scale = (x.amax(-1, keepdim=True) - x.amin(-1, keepdim=True)).clamp(min=1e-12) / top
+    return (x / scale).round() * scale
+
+def f(x, top=127):
+    scale = x.abs().amax(dim=-1, keepdim=True).clamp(min=1e-12) / top
+    return (x / scale).trunc() * scale
+
+def f(x, top=127):
+    return x
+""",
+    "4.8": """
 def f(layers, heads, kv_heads, head_dim, length, batch=1, bytes_per_number=4):
     return 2 * layers * kv_heads * head_dim * length * batch * 4
 
@@ -397,7 +424,7 @@ def f(layers, heads, kv_heads, head_dim, length, batch=1, bytes_per_number=4):
 def f(layers, heads, kv_heads, head_dim, length, batch=1, bytes_per_number=4):
     return layers * (heads + kv_heads) * head_dim * length * batch * bytes_per_number
 """,
-    "4.8": """
+    "4.9": """
 def f(parameters, trainable, bytes_per_number=2):
     t = trainable * bytes_per_number
     return {"weights": parameters * bytes_per_number, "gradients": t, "optimizer": 2 * t}
