@@ -469,6 +469,7 @@ with guard("4 A working copy of the model", need_gib=0.8):
             working.get_submodule(name).weight.copy_(restore(w))
         losses[scheme] = losses_of(working)
         rows.append((scheme, round(relative_error(weight, restore(weight)), 4), *against_fp32(scheme)))
+    del working
 header = ("rounded", "perplexity", "times fp32, 95 %")
 show_table((header[0], "error of one layer", *header[1:]), rows, f"Rounded weights; fp32: {perplexity['fp32']:.1f}; n = {n_texts}")
 record("perplexity by scheme", {scheme: round(value, 2) for scheme, value in perplexity.items()})
@@ -545,15 +546,15 @@ def round_rows(x, top=127):
 round_rows = check("4.7", round_rows)
 
 # %% tags=["device"]
-def whole(x, top):
+def with_one_scale(x, top):
     """x (1, T, D) with one scale for all of it."""
     return round_rows(x.flatten(), top).reshape(x.shape)
 
 
 roundings = {
-    "one scale, 7 bits": lambda x: whole(x, 63),
-    "one scale, 8 bits": lambda x: whole(x, 127),
-    "one scale, 8 bits, first token left in fp32": lambda x: torch.cat([x[:, :1], whole(x[:, 1:], 127)], dim=1),
+    "one scale, 7 bits": lambda x: with_one_scale(x, 63),
+    "one scale, 8 bits": lambda x: with_one_scale(x, 127),
+    "one scale, 8 bits, first token left in fp32": lambda x: torch.cat([x[:, :1], with_one_scale(x[:, 1:], 127)], dim=1),
     "a scale per token, 8 bits": lambda x: round_rows(x, 127),
     "try it: a scale per token, 5 bits": lambda x: round_rows(x, 15),
 }
@@ -834,8 +835,8 @@ assert peaks["checkpointing"] < peaks["plain"] or lab.profile == "smoke"
 
 # %% [markdown]
 # Both sides of the trade are visible here. On paper the time is 4/3, one more forward pass; what a few steps measure on a shared
-# processor varies around that. Once the activations are gone, the peak moves to the optimizer's step, and more checkpointing would not
-# help.
+# processor varies around that. The fourth column says where the peak is. Once few activations are kept, gradients and optimizer
+# state make the peak, and saving more of the activations would not help.
 #
 # ## 6. Does it fit?
 #
@@ -1072,7 +1073,6 @@ for name, (make, n_bytes) in nets.items():
     rate = tokens_per_second(make(), lab.size(smoke=3, small=10, standard=20))
     rows.append((name, n_bytes / 10**9, f"{bandwidth / n_bytes:.0f}", f"{rate:.1f}"))
 show_table(("weights", "GB per token", "ceiling, tokens/s", "measured, tokens/s"), rows)
-del packed_model
 assert len(rows) == 3
 
 # %% [markdown] tags=["optional"]

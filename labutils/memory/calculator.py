@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from html import escape
 
 from labutils.course.explorer import Choice, Count, Explorer, Tick, View, bar_html
@@ -27,7 +27,12 @@ PRESETS = {
 TASKS = {"generate": "", "train all weights": "full", "LoRA": "lora", "prompt tuning": "prompt_tuning"}
 WEIGHTS = {"as computed": None, "int8": "int8", "int4, block 32": "int4 block 32", "nf4, double": "nf4 double"}
 # Where a scenario is tried besides this machine: name -> GiB and the rules by which it is counted there.
-PLACES = {"a 4 GiB session": (4, "cpu"), "a 16 GiB GPU": (16, "cuda"), "a 24 GiB GPU": (24, "cuda"), "an 80 GiB GPU": (80, "cuda")}
+PLACES = {
+    "a 4 GiB session": (4, "cpu"),
+    "a 16 GiB GPU": (16, "cuda"),
+    "a 24 GiB GPU": (24, "cuda"),
+    "an 80 GiB GPU": (80, "cuda"),
+}
 MOST_SEQUENCES = 1024
 
 
@@ -102,7 +107,14 @@ def scenario_ledger(scenario: Scenario) -> Ledger:
     if not method:
         dtype = "bfloat16" if scenario.dtype == "mixed" else scenario.dtype
         return predict_inference(
-            shape, scenario.batch, scenario.length, scenario.new_tokens, dtype, weights=stored, framework=True, device=scenario.device
+            shape,
+            scenario.batch,
+            scenario.length,
+            scenario.new_tokens,
+            dtype,
+            weights=stored,
+            framework=True,
+            device=scenario.device,
         )
     setup = TrainingSetup(
         scenario.batch, scenario.length, method=method, optimizer=scenario.optimizer, dtype=scenario.dtype,
@@ -172,6 +184,10 @@ def _fits(places: tuple[Place, ...]) -> str:
     return f"<table>{header_row(('where', 'GiB', 'needs, GiB', 'these settings', 'largest batch'))}<tbody>{rows}</tbody></table>"
 
 
+def _with_batch(scenario: Scenario, batch: int) -> Ledger:
+    return scenario_ledger(replace(scenario, batch=batch))
+
+
 def memory_view(scenario: Scenario, here: int | None = None) -> MemoryView:
     """Compute what the calculator shows.
 
@@ -193,7 +209,7 @@ def memory_view(scenario: Scenario, here: int | None = None) -> MemoryView:
     for name, (room, device) in rooms.items():
         there = replace(scenario, device=device)
         found = fits(scenario_ledger(there), room)
-        largest = largest_batch(lambda n, there=there: scenario_ledger(replace(there, batch=n)), (1 - RESERVED) * room, MOST_SEQUENCES)
+        largest = largest_batch(partial(_with_batch, there), (1 - RESERVED) * room, MOST_SEQUENCES)
         places.append(Place(name, room, found.need, found.verdict, largest))
     return MemoryView(scenario, shape_of(scenario.model).parameters, scenario_ledger(scenario), tuple(places))
 

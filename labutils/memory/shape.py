@@ -169,7 +169,9 @@ class Shape:
         linears, groups = _linears(model, hidden, seq2seq), _groups(model)
         intermediate = _first(config, ("intermediate_size", "d_ff", "n_inner", "ffn_dim", "decoder_ffn_dim")) or 4 * hidden
         if not isinstance(intermediate, int) or not isinstance(heads, int):
-            raise LabError(f"The layers of {type(model).__name__} have widths of their own, which the memory formulas do not cover.")
+            raise LabError(
+                f"The layers of {type(model).__name__} have widths of their own, which the memory formulas do not cover."
+            )
         into = {x.name.rsplit(".", 1)[-1] for x in linears if x.role == "ff in" and x.n_out == intermediate}
         output = model.get_output_embeddings()
         kind = "encoder-decoder" if seq2seq else "decoder" if _is_causal(model) else "encoder"

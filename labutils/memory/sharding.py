@@ -35,7 +35,7 @@ class Fit:
 
     @property
     def verdict(self) -> str:
-        """"fits", "tight" (within the last tenth of what is available) or "no"."""
+        """ "fits", "tight" (within the last tenth of what is available) or "no"."""
         if not self.fits:
             return "no"
         return "fits" if self.need <= (1 - RESERVED) * self.available else "tight"
@@ -96,9 +96,7 @@ def shard(ledger: Ledger, devices: int, scheme: str) -> Ledger:
     if backward:
         what = "weights and gradients" if "weights" in split else "gradients"
         terms.append(Term("gathered", backward, f"{what} of the largest block or matrix, all but the device's own share", SOURCE))
-    return replace(
-        ledger, terms=tuple(terms), moments=moments, title=f"{ledger.title}; each of {devices} devices, {scheme}"
-    )
+    return replace(ledger, terms=tuple(terms), moments=moments, title=f"{ledger.title}; each of {devices} devices, {scheme}")
 
 
 def fits(ledger: Ledger, available: float, smaller: Mapping[str, Ledger] | None = None) -> Fit:

@@ -23,7 +23,9 @@ _known: dict[tuple[str, str, str], Any] = {}
 
 def _once(what: str, shape: Shape, compute: Callable[[], Any]) -> Any:
     """The result of a check, computed once for each class and configuration; a refusal is kept as well."""
-    mine: dict[str, Any] = shape.__dict__.setdefault("_checked", {})  # spares a shape that is asked again the text of its configuration
+    mine: dict[str, Any] = shape.__dict__.setdefault(
+        "_checked", {}
+    )  # spares a shape that is asked again the text of its configuration
     if what not in mine:
         kind, config = shape.source
         key = (what, kind.__name__, config.to_json_string(use_diff=False))
@@ -60,7 +62,7 @@ def cache_of(shape: Shape) -> tuple[CacheLayers, ...]:
     return found
 
 
-def kept_on_meta(model: Any, length: int) -> int:
+def kept_on_meta(model: Any, length: int, is_decoder: bool = True) -> int:
     """Bytes that a forward pass of `BATCH` texts to the logits keeps for the backward pass, parameters left out, each storage once."""
     import torch
 
@@ -73,10 +75,11 @@ def kept_on_meta(model: Any, length: int) -> int:
             kept[storage._cdata] = storage  # held, so that no address is used twice
         return tensor
 
-    ids = torch.ones(BATCH, length, dtype=torch.long, device="meta")  # as its own mask, it keeps the model from looking for packed texts
-    options = {"use_cache": False} if hasattr(model.config.get_text_config(decoder=True), "use_cache") else {}
+    ids = torch.ones(BATCH, length, dtype=torch.long, device="meta")
+    # A decoder without a mask looks for packed texts, and an encoder with one looks whether it hides anything: both need real numbers.
+    options = {"attention_mask": ids, "use_cache": False} if is_decoder else {}
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        logits = model(input_ids=ids, attention_mask=ids, **options).logits
+        logits = model(input_ids=ids, **options).logits
     del logits
     return sum(storage.nbytes() for storage in kept.values())
 
@@ -102,7 +105,7 @@ def require_alike(shape: Shape, expected: Callable[[int], float]) -> None:
             if shape.positions and length > shape.positions:
                 continue
             try:
-                seen = kept_on_meta(model, length)
+                seen = kept_on_meta(model, length, shape.kind == "decoder")
             except Exception as error:  # whatever a model does that needs real numbers
                 why = f"it does not run without real numbers, {type(error).__name__}"
                 raise LabError(f"The training memory of {shape.name} cannot be predicted ({why}): {advice}") from error

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
+def linear_layers(model: Any) -> dict[str, nn.Linear]:
     """The linear layers of a transformers model by name, the output head left out: it shares the embedding's matrix, or is kept dense."""
     from torch import nn
 
@@ -49,7 +49,10 @@ def layer_inputs_of(model: nn.Module, ids: Tensor, ending: str = "") -> dict[str
 
         return keep
 
-    with _hooked({name: layer for name, layer in linear_layers(model).items() if name.endswith(ending)}, hook_of), torch.no_grad():
+    with (
+        _hooked({name: layer for name, layer in linear_layers(model).items() if name.endswith(ending)}, hook_of),
+        torch.no_grad(),
+    ):
         model(input_ids=ids)
     return found
 

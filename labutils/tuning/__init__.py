@@ -19,7 +19,15 @@ _NAMES = {
     "examples": ["Batch", "Example", "build_examples", "collate", "step_order", "token_losses"],
     "loop": ["History", "train"],
     "measured": ["Comparison", "compare_inference", "compare_training", "measure_step", "seconds_of_a_pass"],
-    "methods": ["METHODS", "Method", "named_trainable_parameters", "nearest_words", "prepare", "set_checkpointing", "trainable_count"],
+    "methods": [
+        "METHODS",
+        "Method",
+        "named_trainable_parameters",
+        "nearest_words",
+        "prepare",
+        "set_checkpointing",
+        "trainable_count",
+    ],
     "plan": ["TrainingPlan", "plan_training"],
     "recipe": ["LEARNING_RATES", "Recipe", "learning_rate_at"],
 }

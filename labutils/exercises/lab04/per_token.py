@@ -38,7 +38,7 @@ def round_rows_cases() -> Cases:
     ]
 
 
-def random_round_rows(rng: random.Random, size: int) -> tuple[Tensor, ...]:
+def random_round_rows(rng: random.Random, size: int) -> tuple[Tensor | int, ...]:
     """One to three dimensions, rows of unlike sizes, sometimes a row of zeros; `top` given or left out."""
     generator = torch.Generator().manual_seed(rng.randrange(2**31))
     shape = [rng.randint(1, 2 + size // 4) for _ in range(size % 3)] + [rng.randint(2, 4 + size)]

@@ -55,7 +55,11 @@ TYPED = [
     ("4.6", "def f(codes):\n h = len(codes) // 2\n return codes[:h] | codes[h:] << 4", "neighbours"),
     ("4.7", "def f(x, top=127):\n s = x.abs().max() / top\n return (x / s).round() * s", "share one scale"),
     ("4.7", "def f(x, top=127):\n s = x.abs().amax(-1, keepdim=True) / top\n return (x / s).round() * s", "nan"),
-    ("4.7", "def f(x, top=127):\n s = (x.abs().amax(-1, keepdim=True) / top).clamp(min=1e-9)\n return (x / s).round()", "multiply"),
+    (
+        "4.7",
+        "def f(x, top=127):\n s = (x.abs().amax(-1, keepdim=True) / top).clamp(min=1e-9)\n return (x / s).round()",
+        "multiply",
+    ),
     (
         "4.8",
         "def f(layers, heads, kv_heads, head_dim, length, batch=1, bytes_per_number=4):\n"
