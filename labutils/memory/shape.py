@@ -156,7 +156,7 @@ class Shape:
     @classmethod
     def _read(cls, model: Any) -> Shape:
         config = model.config.get_text_config(decoder=True)
-        experts = _first(config, ("num_local_experts", "num_experts", "n_routed_experts"), 0)
+        experts = _first(config, ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"), 0)
         if experts and experts > 1:
             raise LabError(f"{type(model).__name__} is a mixture of experts: the memory formulas cover dense transformers.")
         layers, heads = _first(config, ("num_decoder_layers", "num_hidden_layers", "n_layer", "decoder_layers")), _heads(config)
@@ -266,7 +266,9 @@ def _is_causal(model: Any) -> bool:
 
     config = model.config
     masked = type(config) in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
-    return type(config) in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING and not masked
+    # A multimodal configuration builds a language model whose own configuration is not in the table: then its class is.
+    named = type(model).__name__ in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
+    return (named or type(config) in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING) and not masked
 
 
 def _is_rms(module: Any) -> bool:

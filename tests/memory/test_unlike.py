@@ -32,10 +32,10 @@ from labutils.tuning.measured import compare_training
 SMALL = dict(hidden_size=96, intermediate_size=256, num_hidden_layers=4, num_attention_heads=6, vocab_size=1024, pad_token_id=0)
 
 
-def cache_bytes(config, length, batch=3):
+def cache_bytes(config, length, batch=3, dtype=torch.float32):
     """Bytes of the cache that transformers makes for a prompt, on the meta device, counted tensor by tensor."""
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config).eval()
+        model = AutoModelForCausalLM.from_config(config).eval().to(dtype)
         out = model(input_ids=torch.ones(batch, length, dtype=torch.long), use_cache=True)
     total = 0
     for layer in (out.get("past_key_values") or out["cache_params"]).layers:
@@ -180,11 +180,11 @@ def test_every_causal_configuration_is_right_or_refused(kind):
     except Exception as error:
         pytest.skip(f"transformers does not make this configuration by itself: {type(error).__name__}")
     if hasattr(config, "is_decoder"):
-        config.is_decoder = True
+        config.is_decoder, config.is_encoder_decoder = True, False
     try:
         shape = Shape.of(config)
-        predicted = {length: memory.kv_cache_bytes(shape, 3, length) for length in (40, 70)}
+        predicted = {length: memory.kv_cache_bytes(shape, 3, length, "bfloat16") for length in (40, 70)}
     except LabError:
         return
     for length, n_bytes in predicted.items():
-        assert n_bytes == cache_bytes(config, length), length
+        assert n_bytes == cache_bytes(config, length, dtype=torch.bfloat16), length
