@@ -186,5 +186,8 @@ def test_every_causal_configuration_is_right_or_refused(kind):
         predicted = {length: memory.kv_cache_bytes(shape, 3, length, "bfloat16") for length in (40, 70)}
     except LabError:
         return
+    if shape.kind == "encoder":  # read as one because transformers has it for masked texts as well, and it can't be set to decode
+        assert type(config) in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
+        return
     for length, n_bytes in predicted.items():
         assert n_bytes == cache_bytes(config, length, dtype=torch.bfloat16), length
