@@ -481,7 +481,7 @@ assert perplexity["int8, row"] < 1.03 * perplexity["fp32"] < perplexity["nf4, bl
 # told apart on so few texts. With one scale per matrix, four bits give a model that is worse than blind guessing. An error of 1 % in
 # the weights is harmless here, and one of 10 % is not. (Larger models lose less at 4 bits. Dettmers and Zettlemoyer 2023 measured it.)
 #
-# `!` Course notes sometimes list quantization among the "scaling laws". A **scaling law** is a measured relation between the loss and
+# Course notes sometimes list quantization among the "scaling laws". A **scaling law** is a measured relation between the loss and
 # the parameters, data and compute of *training*. Quantization changes how finished numbers are stored. The confusion has a reason.
 # Both are chosen under a budget, and there are studies of how the loss grows as bits shrink (Dettmers and Zettlemoyer 2023; Kumar et
 # al. 2024), which *are* scaling laws about quantization. The technique itself is not one.
