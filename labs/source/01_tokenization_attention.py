@@ -14,17 +14,17 @@
 # # Lab 01. Tokenization and attention
 #
 # One sentence, *The sun rises in the east and sets in the*, goes through a language model in this lab, from its characters to the
-# next word. You write every part of the model yourself. At the end your own functions run all 30 blocks of the real model and
-# give the same result as the library.
+# next word. You write the key steps of the model yourself, and the lab connects them. At the end your own functions run all 30 blocks
+# of the real model and give the same result as the library.
 #
 # By the end you can
 # - train a byte-pair tokenizer, apply WordPiece by hand, and say what a tokenizer costs in another language;
 # - say why a model needs positions, turn queries and keys to give it some, and say what that achieves;
-# - write attention, the causal mask, the heads, the feed-forward part and the norm, and put them together;
+# - write attention, the causal mask, the heads and the norm, and see how they are put together with the feed-forward part;
 # - say what attention is for and what the feed-forward part is for, with a measurement;
 # - write the loop that generates text.
 #
-# The core path has eight exercises and three quizzes and takes about 90 minutes. *Going further*, at the end, is optional.
+# The core path has eight exercises and three quizzes and takes about two hours. *Going further*, at the end, is optional.
 # `hint("1.1")` helps with exercise 1.1, and so on. If the next cell finds no `labutils`, choose *Kernel > Change Kernel > LLM
 # Labs* and run it again.
 
@@ -258,7 +258,7 @@ french = next(row for row in by_language if row.name == "French").times_english 
 print("French, times English: {:.1f} ({:.1f} to {:.1f}, 95 %, n = 12)".format(*bootstrap_interval(french)))
 
 # %% [markdown]
-# The table begins with what is cheapest for the decoder. English leads, because its tokenizer learned mostly from English. Ours has
+# The table begins with what is cheapest for the decoder. English leads, because the decoder's tokenizer was trained mostly on English. Ours has
 # never seen Greek or Hindi and spends one token on every byte. That makes 100, the most a byte-level tokenizer can need. Digits are
 # expensive because the decoder's tokenizer has no token of two or more digits. WordPiece looks cheapest on emoji and Thai, because what
 # it does not know became a single `[UNK]` and is lost.
@@ -268,7 +268,7 @@ print("French, times English: {:.1f} ({:.1f} to {:.1f}, 95 %, n = 12)".format(*b
 # those as illustrations.
 
 # %% [markdown]
-# ### The wrong tokenizer
+# ### Ids from another tokenizer
 #
 # An id is a row number in one model's table and nothing else. What does the decoder make of ids that come from the encoder's
 # tokenizer? We measure its **loss** on eight passages, the mean of −ln p over the tokens that really came. With natural logarithms its
@@ -283,7 +283,7 @@ passages, wrong = torch.tensor(pair, device=model.device)  # (8, 64) each
 losses = [float(ablation.loss_by_position(model, ids).mean()) for ids in (passages, wrong)]
 print("loss on the right ids {:.1f}, on the wrong ids {:.1f} nats per token, n = 8".format(*losses))
 print("our sentence as the decoder reads it:", repr(tokenizer.decode(encoder_tokenizer.encode(sentence)[1:-1])))
-outcome("1.p1", 3 if losses[1] > 9 else 2)
+outcome("1.p1", 1 if losses[1] < losses[0] + 1 else 3 if losses[1] > 9 else 2)
 
 # %% [markdown]
 # The wrong ids are worse than blind guessing, because the model is confident about the wrong text. There is no error and no warning.
@@ -345,7 +345,7 @@ for texts in (leftward, rightward):
     theirs = cosine(*(vectors_of(encoder, encoder_tokenizer, text, "bank") for text in texts))  # (7)
     print(*texts, sep=" / ")
     for name, found in (("decoder", ours), ("encoder", theirs)):
-        print(f"  {name}: first {found[0]:.3f}, half way {found[len(found) // 2]:.3f}, before the last block {found[-2]:.3f}")
+        print(f"  {name}: first {found[0]:.3f}, half way {found[len(found) // 2]:.3f}, before the last block {found[-2]:.3f}, after it {found[-1]:.3f}")
 outcome("1.p2", round(float(ours[-1]), 3))
 
 # %% [markdown]
@@ -491,10 +491,11 @@ for name, row in {"loop": by_loop, "matrices": attend(q, k, v)[-1], "PyTorch": l
     print(f"{name:9}", [round(value, 4) for value in row[:5].tolist()])
 keys, values = torch.eye(3), torch.tensor([[10.0], [20.0], [30.0]])
 print("strength 0, 1, 5, 50:", [round(float(attend(s * keys[2:], keys, values)), 2) for s in (0, 1, 5, 50)])
-assert torch.allclose(attend(q, k, v), library, atol=1e-12) and torch.allclose(library[-1], by_loop, atol=1e-12)
+assert torch.allclose(attend(q, k, v).double(), library, atol=1e-6) and torch.allclose(library[-1], by_loop, atol=1e-12)
 
 # %% [markdown]
-# Without a question the answer is the plain average, and a strong question makes it a dictionary. In between it is a blend. A blend
+# With a query of strength 0 the answer is the plain average, and with a strong one attention looks up like a dictionary. In between it is
+# a blend. A blend
 # can be differentiated, so it can be learned.
 #
 # **Keys and values are separate projections.** Many notes let them be one vector, because in the first attention for translation
@@ -519,15 +520,15 @@ print("a rise of {:.1f} ({:.1f} to {:.1f}, 95 %, n = 8)".format(*bootstrap_inter
 # %%
 study = studies.scale_study([4, 16, 64, 256, 1024])
 rows = [(r.dim, r.variance, r.largest, r.scaled_largest, r.gradient, r.scaled_gradient) for r in study]
-show_table(("d", "variance of q · k", "largest weight", "divided by √d", "derivative", "divided by √d"), rows)
+show_table(("d", "variance of q · k", "largest weight", "the same, scaled", "derivative", "the same, scaled"), rows)
 query, keys = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [3.0, 3.0]])  # the second key is longer, at 45 degrees
 print("by cosine", cosine(query, keys).tolist(), "by attention", attend(query, keys, torch.eye(2)).tolist()[0])
 
 # %% [markdown]
 # A sum of d independent terms of variance 1 has variance d. With such large scores the softmax puts nearly everything on one key. The
 # *derivative* is that of the weights by the scores. It says how much the weights move when the scores move a little, and so how much
-# there is to learn from. At d = 1024 little more than a quarter of it is left without the division. With the division, nothing depends
-# on d. (At d = 16 the derivative is even larger without the division, and T5 omits the root and starts from smaller weights instead. What matters is that scores
+# there is to learn from. At d = 1024 the unscaled derivative is little more than a quarter of the scaled one. With the division, nothing depends
+# on d. (At d = 4 and 16 the derivative is even larger without the division, and T5 omits the root and starts from smaller weights instead. What matters is that scores
 # begin at a sensible size.)
 #
 # The last line shows that the score is **not cosine similarity**. The first key points exactly along the query and wins by cosine. The
@@ -628,8 +629,7 @@ assert torch.allclose(ours, theirs, atol=1e-4)
 # Nothing lies to the right of the diagonal, and each row sums to one. In the last row the two copies of *in* no longer get the same
 # weight, because rotation tells them apart. The near one gets most of it.
 #
-# How many heads do others have?
-# BERT-base has 12 in each layer (Devlin et al. 2019), GPT-3 has 96 (Brown et al. 2020, table 2.1), and Llama 3.1 405B has 128, which
+# Other models have more heads. BERT-base has 12 in each layer (Devlin et al. 2019), GPT-3 has 96 (Brown et al. 2020, table 2.1), and Llama 3.1 405B has 128, which
 # share 8 heads of keys and values (Llama team 2024, table 3). Ours is a small model.
 #
 # **Try it.** Walk through all 270 heads with Tab and the arrow keys, and put in a sentence of your own. Look for a head that always
@@ -715,7 +715,7 @@ outcome("1.p4", round(100 * sizes[1] / sum(sizes)))
 # 1, and that *exactly one of the two* is needed. No weighted sum of a and b gives that, because if it gives 1 for a alone and 1 for b
 # alone, it gives 2 for both. A gate **multiplies** two projections of the row, and with a product it is easy: a + b − 2ab.
 #
-# Second, its weights are a large memory. What does the model keep there? We silence parts of the real model and ask for two things.
+# Second, its weights hold what the model has learned about the world, so it is often said. We test that. We silence parts of the real model and ask for two things.
 # One is *knowledge*, with 66 questions such as *We hear with our …* and four choices each. The other is *copying*, with six rows of 40
 # random tokens that come twice over. In the second half, the next token is the one that came next before.
 
@@ -727,8 +727,12 @@ questions = list(course.load_probes()["facts"])
 repeats = ablation.repeated_tokens(model, texts=lab.size(smoke=2, small=6))  # (6, 80)
 ranges = [range(15, 20), range(20, 25), range(25, 30)][: lab.size(smoke=1, small=3)]  # try it: other blocks
 study = ablation.part_study(model, tokenizer, questions, repeats, ranges)
-rows = [(row.part, row.blocks, int(row.right.sum()), f"{row.copied:.0%}") for row in study]
-show_table(("silenced", "in blocks", "right, of 66", f"copied, of {39 * len(repeats)} tokens"), rows)
+spans = [[66 * end for end in bootstrap_interval(row.right.int().tolist())] for row in study]
+rows = [
+    (row.part, row.blocks, f"{mean:.0f} ({low:.0f} to {high:.0f})", f"{row.copied:.0%}")
+    for row, (mean, low, high) in zip(study, spans, strict=True)
+]
+show_table(("silenced", "in blocks", "right, of 66 (95 %)", f"copied, of {39 * len(repeats)} tokens"), rows)
 _, no_attention, no_feed_forward, *_ = (row.right.int() for row in study)  # (66) each
 mean, low, high = (66 * part for part in bootstrap_interval((no_attention - no_feed_forward).tolist()))
 print(f"first pair: {mean:.0f} fewer right without feed-forward than without attention ({low:.0f} to {high:.0f}, 95 %)")
@@ -736,12 +740,14 @@ outcome("1.p5", 2 if low > 0 else 1 if high < 0 else 3)
 assert low > 0 or not lab.course_model
 
 # %% [markdown]
-# In blocks 15 to 19 the model answers almost as many questions without attention as before, but copying stops. Without the feed-forward
-# parts it answers clearly fewer. In the last five blocks it can do without attention for copying as well, and without the feed-forward
-# parts both fail. Blocks 20 to 24 are a warning not to make it too simple. There the questions need attention more. One explanation is that
-# it carries what was recalled to the last position, where the answer is read.
+# A guess gets 16.5 of 66 right. In blocks 15 to 19 the model answers almost as many questions without attention as before, and copies
+# nothing. Without the feed-forward parts it answers clearly fewer, and copying nearly stops as well, since it needs both parts. In the
+# last five blocks the model can do without attention, while without the feed-forward parts it loses the copying and many answers. In
+# blocks 20 to 24 the questions need attention more. One explanation is that it carries what was recalled to the last position, where the
+# answer is read.
 #
-# In one sentence, **attention moves information between positions, and the feed-forward part works on what has arrived**. (Geva et al.
+# A common summary says that **attention moves information between positions, and the feed-forward part works on what has arrived**. The
+# questions fit it, and one experiment on one small model does not prove it. (Geva et al.
 # 2021 read its first matrices as keys that detect patterns, and the last as values that they add to the stream.)
 
 # %% [markdown]
@@ -875,7 +881,7 @@ assert torch.allclose(logits, real_logits, atol=2e-3)
 # %% [markdown] tags=["optional"]
 # ## Going further: inside a real model
 #
-# Seven short studies, each by itself. They use the functions you wrote above.
+# Seven short studies, to be run in order. They use the functions you wrote above.
 
 # %% [markdown] tags=["optional"]
 # ### A. The KV cache

@@ -23,6 +23,7 @@ def memory_gb_cases() -> Cases:
         (70_553_706_496, 2),
         (6_738_415_616, 0.5),  # four bits
         (0, 4),
+        (300, 1),  # rounding to so many places would lose it
     ]
 
 

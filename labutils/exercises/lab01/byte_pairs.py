@@ -60,6 +60,10 @@ def loses_the_last_id(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
     return merged
 
 
+def never_finds_the_pair(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
+    return list(ids)
+
+
 def merges_both_orders(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
     merged: list[int] = []
     i = 0
@@ -145,6 +149,17 @@ def never_merges_a_merge(ids: Sequence[int], merges: Mapping[Pair, int]) -> list
     return result
 
 
+def throws_each_round_away(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
+    return list(ids)
+
+
+def keeps_the_last_round_only(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
+    result = list(ids)
+    for pair, new in merges.items():
+        result = merge_pair(ids, pair, new)
+    return result
+
+
 EXERCISES = {
     "1.1": ExerciseFunctions(
         merge_pair,
@@ -156,13 +171,21 @@ EXERCISES = {
             loses_the_last_id,
             merges_both_orders,
             replaces_in_a_text,
+            never_finds_the_pair,
         ),
         random_merge_pair,
     ),
     "1.2": ExerciseFunctions(
         encode,
         encode_cases,
-        (merges_newest_first, merges_leftmost_first, stops_after_one_merge, never_merges_a_merge),
+        (
+            merges_newest_first,
+            merges_leftmost_first,
+            stops_after_one_merge,
+            never_merges_a_merge,
+            throws_each_round_away,
+            keeps_the_last_round_only,
+        ),
         random_encode,
     ),
 }

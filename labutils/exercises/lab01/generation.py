@@ -107,6 +107,33 @@ class ToyModel:
         return logits
 
 
+@dataclass(frozen=True)
+class ImpatientModel(ToyModel):
+    """A toy model that may not be asked again after the end token: the loop must stop there.
+
+    Attributes:
+        end: the end token.
+        prompt: how many of the ids are the prompt, in which the end token may stand.
+    """
+
+    end: int = 0
+    prompt: int = 0
+
+    def __repr__(self) -> str:
+        """What a verdict shows in the place of the function."""
+        return super().__repr__()
+
+    def __call__(self, ids: Sequence[int]) -> Tensor:
+        """Logits (V,), as of a toy model.
+
+        Raises:
+            RuntimeError: the end token was added already.
+        """
+        if self.end in list(ids)[self.prompt :]:
+            raise RuntimeError("the model was asked for a token after the end token")
+        return super().__call__(ids)
+
+
 def generate(next_logits: NextLogits, ids: Sequence[int], end: int, max_new_tokens: int) -> list[int]:
     added: list[int] = []
     while len(added) < max_new_tokens and end not in added:
@@ -119,6 +146,7 @@ def generate_cases() -> Cases:
     return [
         (model, [1, 2], 0, 4),
         (model, [1, 4], 3, 10),
+        (ImpatientModel(end=3, prompt=2), [1, 4], 3, 10),
         (model, [3], 6, 8),
         (model, [2, 2], 4, 5),
         (model, [1, 6, 2], 6, 5),  # the end token stands in the prompt too, as in a chat

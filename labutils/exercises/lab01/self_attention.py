@@ -127,6 +127,10 @@ def divides_by_d(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return (q @ k.mT / q.shape[-1]).softmax(-1) @ v
 
 
+def divides_by_eight(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return (q @ k.mT / 8).softmax(-1) @ v
+
+
 def no_softmax(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return scaled_scores(q, k) @ v
 
@@ -250,6 +254,7 @@ EXERCISES = {
             softmax_over_the_queries,
             no_scaling,
             divides_by_d,
+            divides_by_eight,
             no_softmax,
             scales_after_the_softmax,
             divides_by_the_root_of_the_length,

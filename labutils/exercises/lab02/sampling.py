@@ -79,6 +79,7 @@ def draw_cases() -> Cases:
         (eighths, 0.999),
         (bowls.float() * 0.9995, 0.9998),  # a sum below 1, as rounding leaves it, only further
         (eighths.float() * 0.9995, 0.9998),
+        (float64(0.2, 0.5, 0.2999), 0.20001),  # the sum is not 1, and u is still compared with the running sum itself
     ]
 
 

@@ -16,6 +16,9 @@ TYPED = [
 REFUSED = {
     "0.1": """
 def f(parameters, bytes_per_parameter):
+    return round(parameters * bytes_per_parameter / 1e9, 6)
+
+def f(parameters, bytes_per_parameter):
     return round(parameters * bytes_per_parameter / 1e9)
 
 def f(parameters, bytes_per_parameter):

@@ -485,6 +485,12 @@ def f(h, gain, unembedding, eps=1e-5):
 """,
     "1.8": """
 def f(next_logits, ids, end, max_new_tokens):
+    added = []
+    for _ in range(max_new_tokens):
+        added.append(int(next_logits(ids + added).argmax()))
+    return added[: added.index(end) + 1] if end in added else added
+
+def f(next_logits, ids, end, max_new_tokens):
     ids, start = list(ids), len(ids)
     while end not in ids and len(ids) - start < max_new_tokens:
         ids.append(int(next_logits(ids).argmax()))

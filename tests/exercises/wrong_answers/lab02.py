@@ -101,6 +101,10 @@ def f(logits, temperature=1.0):
 """,
     "2.2": """
 def f(probs, u):
+    ends = probs.cumsum(0)
+    return min(int((ends <= u * ends[-1]).sum()), int(probs.nonzero()[-1]))
+
+def f(probs, u):
     return int((probs.cumsum(0) > u).nonzero()[0])
 
 def f(probs, u):

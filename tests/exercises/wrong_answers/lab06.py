@@ -455,6 +455,12 @@ def f(pairs, c, r):
 """,
     "6.7": """
 def f(a, b, draws):
+    mean = lambda v: round(sum(v) / len(v), 2)
+    worse, better = (a, b) if mean(a) < mean(b) else (b, a)
+    wins = [mean([worse[i] for i in d]) > mean([better[i] for i in d]) for d in draws]
+    return sum(wins) / len(wins)
+
+def f(a, b, draws):
     return sum(sum(a[i] for i in d) > sum(b[i] for i in d) for d in draws) / len(draws)
 
 def f(a, b, draws):
