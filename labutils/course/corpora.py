@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,41 +92,77 @@ def _dialogue(row: dict[str, Any], references: list[str], name: str = "") -> dic
     return {**known, "dialogue": row["dialogue"], "summary": references[0], "references": references}
 
 
+def read_alike(text: str) -> str:
+    """What a person reads of a text: its lines without blanks at their ends, composed accents, nothing invisible.
+
+    Two texts that differ in line ends, in the number of blanks, in composed or decomposed accents, or in a byte-order mark give the
+    same; one without any of these comes back as it is.
+
+    >>> read_alike("\\ufeffAna: cafe\\u0301 \\r\\nLi:  yes\\n")
+    'Ana: café\\nLi: yes'
+    """
+    seen = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    lines = unicodedata.normalize("NFC", seen).splitlines()
+    return "\n".join(" ".join(line.split()) for line in lines).strip()
+
+
+def _words(text: str) -> str:
+    """A text by which two are held to be the same: as `read_alike`, on one line."""
+    return " ".join(read_alike(text).split())
+
+
 def split_dialogues(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Split dialogues 80/10/10 into train, validation and test by their text alone.
 
-    Rows are ranked by the SHA-256 of the dialogue: the first tenth becomes test, the second validation. So the same text gives
-    the same splits on every machine, in whatever order the lines stand. Within a split the order of the file is kept.
+    Rows are ranked by the SHA-256 of the dialogue as a person reads it (see `read_alike`): the first tenth becomes test, the second
+    validation. So the same text gives the same splits on every machine, whatever editor saved it and in whatever order the lines
+    stand. Within a split the order of the file is kept.
     """
     tenth = len(rows) // 10
-    ranked = sorted(range(len(rows)), key=lambda i: hashlib.sha256(rows[i]["dialogue"].encode("utf-8")).digest())
+    ranked = sorted(range(len(rows)), key=lambda i: hashlib.sha256(read_alike(rows[i]["dialogue"]).encode("utf-8")).digest())
     parts = {"train": ranked[2 * tenth :], "validation": ranked[tenth : 2 * tenth], "test": ranked[:tenth]}
     return {split: [rows[i] for i in sorted(part)] for split, part in parts.items()}
 
 
-def learner_dialogues(path: Path) -> dict[str, list[dict[str, Any]]]:
+def learner_dialogues(path: Path, references: int = 1) -> dict[str, list[dict[str, Any]]]:
     """A learner's own dialogues, split: what LABS_DIALOGUES names.
 
     Each row has "dialogue" and "summary", or "summary1" to "summary3" for several references. Rows with the same dialogue become
     one, with all their summaries as references, so that no dialogue stands in two splits.
 
+    Args:
+        path: of the file.
+        references: how many summaries each dialogue of the test split must have.
+
     Raises:
-        LabError: a bad file (see `read_jsonl`), a row without any summary, or fewer than `MIN_DIALOGUES` different dialogues.
+        LabError: a bad file (see `read_jsonl`), a row without any summary, fewer than `MIN_DIALOGUES` different dialogues, or a
+            dialogue of the test split with too few summaries.
     """
     name = f"LABS_DIALOGUES={path}"
     kept: dict[str, dict[str, Any]] = {}
+    lines: dict[str, int] = {}
     for number, row in read_jsonl(path, ["dialogue"], name):
         where = f"{name}, line {number}"
         given = [column for column in SUMMARIES if row.get(column)]
-        references = [_text(row, column, where) for column in given or ["summary"]]
-        found = kept.setdefault(" ".join(row["dialogue"].split()), _dialogue(row, references, f"line-{number}"))
-        found["references"] = list(dict.fromkeys([*found["references"], *references]))
+        summaries = list(dict.fromkeys(_text(row, column, where) for column in given or ["summary"]))
+        seen = _words(row["dialogue"])
+        found, _ = kept.setdefault(seen, _dialogue(row, summaries, f"line-{number}")), lines.setdefault(seen, number)
+        known = {_words(summary) for summary in found["references"]}
+        found["references"] += [summary for summary in summaries if _words(summary) not in known]
     if len(kept) < MIN_DIALOGUES:
         raise LabError(
             f"{name} has {len(kept)} different dialogues, too few for the splits: give at least {MIN_DIALOGUES} "
             f"(80 % to train, 10 % to validate, 10 % to test), or unset LABS_DIALOGUES."
         )
-    return split_dialogues(list(kept.values()))
+    splits = split_dialogues(list(kept.values()))
+    short = [row for row in splits["test"] if len(row["references"]) < references]
+    if short:
+        raise LabError(
+            f"{name}, line {lines[_words(short[0]['dialogue'])]} has {len(short[0]['references'])} of the {references} summaries "
+            f"that this lab compares, as have {len(short)} of the {len(splits['test'])} test dialogues: give each "
+            f"{', '.join(SUMMARIES[1 : references + 1])}, or unset LABS_DIALOGUES."
+        )
+    return splits
 
 
 def _dataset(rows: list[dict[str, Any]]) -> Dataset:
@@ -140,7 +177,7 @@ def _splits(splits: dict[str, list[dict[str, Any]]]) -> DatasetDict:
     return DatasetDict({name: _dataset(rows) for name, rows in splits.items()})
 
 
-def load_dialogues() -> DatasetDict:
+def load_dialogues(references: int = 1) -> DatasetDict:
     """Everyday dialogues with summaries, for labs 03, 05 and 06: splits train, validation, test (500, 64, 78).
 
     Columns: id; topic ("" if a person's own row has none); dialogue (turns "Name: text", one a line); summary; references (all
@@ -148,11 +185,14 @@ def load_dialogues() -> DatasetDict:
 
     LABS_DIALOGUES, the path of a JSON Lines file, replaces them: see `learner_dialogues`.
 
+    Args:
+        references: how many summaries each test dialogue must have; lab 06 compares three.
+
     Raises:
-        LabError: a file is missing or bad.
+        LabError: a file is missing or bad, or a person's own dialogue has too few summaries.
     """
     if own := os.environ.get("LABS_DIALOGUES"):
-        splits = learner_dialogues(Path(own).expanduser().absolute())
+        splits = learner_dialogues(Path(own).expanduser().absolute(), references)
     else:
         splits = {}
         for split in ("train", "validation", "test"):

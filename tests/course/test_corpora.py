@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -310,3 +311,48 @@ def test_a_file_that_may_not_be_read(own, says, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(LabError) as caught:
         corpora.load_dialogues()
     says(caught.value, path, "cannot be read")
+
+
+def other_bytes(row: dict[str, Any], form: str) -> dict[str, Any]:
+    """A row whose dialogue is in other bytes, and reads the same."""
+    changed = {
+        "line ends": lambda text: text.replace("\n", "\r\n"),
+        "old line ends": lambda text: text.replace("\n", "\r"),
+        "decomposed": lambda text: unicodedata.normalize("NFD", text),
+        "trailing blanks": lambda text: text.replace("\n", " \n") + "\n",
+        "two blanks": lambda text: text.replace(" ", "  "),
+        "no-break blanks": lambda text: text.replace(" ", "\u00a0"),
+        "byte-order mark": lambda text: "\ufeff" + text,
+    }[form]
+    return {**row, "dialogue": changed(row["dialogue"])}
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["line ends", "old line ends", "decomposed", "trailing blanks", "two blanks", "no-break blanks", "byte-order mark"],
+)
+def test_the_same_text_in_other_bytes_gives_the_same_splits(form: str, own) -> None:
+    rows = [{"dialogue": f"Zoé: le café, à {n} heures ?\nLi: no, at {n + 1}.", "summary": f"Zoé and Li, {n}."} for n in range(40)]
+    found = []
+    for some in (rows, [other_bytes(row, form) for row in rows]):
+        own("".join(json.dumps(row) + "\n" for row in some))
+        found.append({split: part["summary"] for split, part in corpora.load_dialogues().items()})
+    assert found[0] == found[1]
+
+
+def test_the_same_dialogue_in_other_bytes_is_one_item(own) -> None:
+    rows = [{"dialogue": f"Zoé: le café, {n} ?\nLi: no.", "summary": f"First {n}."} for n in range(30)]
+    again = [other_bytes({**row, "summary": f"Second {n}."}, "decomposed") for n, row in enumerate(rows)]
+    own("".join(json.dumps(row) + "\n" for row in [*rows, *again]))
+    loaded = corpora.load_dialogues()
+    assert sum(map(len, loaded.values())) == 30
+    assert all(len(references) == 2 for references in loaded["train"]["references"])
+
+
+def test_too_few_summaries_are_named_by_the_line(own, says) -> None:
+    rows = [{"dialogue": f"Ann: {n}?\nBo: no.", "summary1": f"A {n}.", "summary2": f"B {n}."} for n in range(30)]
+    own("\n".join(json.dumps(row) for row in rows))
+    assert len(corpora.load_dialogues(references=2)["test"]) == 3
+    with pytest.raises(LabError) as caught:
+        corpora.load_dialogues(references=3)
+    says(caught.value, "LABS_DIALOGUES=", "line ", "2 of the 3", "summary3", "unset")
