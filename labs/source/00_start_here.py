@@ -215,7 +215,7 @@ answers = dict(zip(uses, ask(uses.values()), strict=True))
 passed = {use: bool(tests[use](text)) for use, text in answers.items()}
 show_table(("use", "answer", "test"), [(use, text, "passed" if passed[use] else "failed") for use, text in answers.items()])
 outcome("0.p2", sum(passed.values()))
-assert all(answers.values())
+assert all(answers.values()) or not lab.course_model
 assert not all(passed.values()) or not lab.course_model
 
 # %% [markdown]
@@ -236,11 +236,19 @@ def book_room(city, nights):
     return f"Booked: {int(nights)} nights in {city}."
 
 
+def carry_out(reply):
+    """Call the function with the arguments that a reply names, or refuse."""
+    try:
+        return book_room(**json.loads(reply))
+    except (ValueError, TypeError):  # no JSON, or other arguments than the function takes
+        return "That is no call of the function: the program refuses."
+
+
 request = 'Answer with JSON only, with the keys "city" and "nights". Request: Book a room in Oslo for 3 nights.'
 (reply,) = ask([request])
 print(reply)
-print(book_room(**json.loads(reply)) if reply.startswith("{") else "no JSON: the program refuses")
-assert json.loads(reply)["city"] == "Oslo" if lab.course_model else reply
+print(carry_out(reply))
+assert not lab.course_model or json.loads(reply)["city"] == "Oslo"
 
 # %% [markdown]
 # The program, not the model, decides what happens with the text, so it has to check it. Lab 03 asks for JSON and validates it.
@@ -287,7 +295,7 @@ unanswered = sum(value is None for value in read)
 print(f"{len(sums)} sums: {sum(right)} right, {len(sums) - sum(right) - unanswered} wrong, {unanswered} without an answer")
 outcome("0.p3", round(100 * sum(right) / len(sums)))
 record("sums right, share", sum(right) / len(sums))
-assert sum(right) < len(sums)
+assert sum(right) < len(sums) or not lab.course_model
 
 # %% [markdown]
 # The ends of four replies, so that you see how it goes wrong, and whether the program read them rightly:
@@ -308,7 +316,7 @@ assert len(examples) == 4
 # %% tags=["device"]
 (my_answer,) = ask(["How many legs do three spiders have together?"], 60)
 print(my_answer)
-assert my_answer
+assert my_answer or not lab.course_model
 
 # %% [markdown]
 # ## 6. What could one change?

@@ -71,10 +71,10 @@ memory_gib = lab.size(smoke=2.4, small=2.4, gpu=40.0)
 # The data: short dialogues with a summary to learn from, and a test set of which each dialogue has three.
 
 # %%
-model, tokenizer = load_model()
-assert not model.config.is_encoder_decoder, "this lab needs a decoder-only LABS_MODEL"
+model, tokenizer = load_model(needs="blocks")
 shape = Shape.of(model)
 data = {name: rows.to_list() for name, rows in course.load_dialogues().items()}
+summaries.require_window(tokenizer, [row for rows in data.values() for row in rows], shape.positions)
 print({name: len(rows) for name, rows in data.items()})
 print(data["train"][0]["dialogue"], "\n\n->", data["train"][0]["summary"])
 

@@ -59,9 +59,8 @@ from statistics import fmean as mean
 from labutils import evaluation
 from labutils.course import BLUE, GREEN, GREY, ORANGE, VERMILION, load_dialogues, load_translations, new_figure, show_table
 
-dialogues, translations = load_dialogues(), load_translations()
+dialogues, translations = load_dialogues(references=3), load_translations()
 test = dialogues["test"]
-assert len(test[0]["references"]) == 3, "unset LABS_DIALOGUES: this lab needs three summaries each"
 print(*test[0]["references"], sep="\n\n")
 
 # %% [markdown]
@@ -78,7 +77,7 @@ print("equal texts:", sum(a == b for a, b in zip(first, second, strict=True)), "
 tokens = [(evaluation.tokenize(a), evaluation.tokenize(b)) for a, b in zip(first, second, strict=True)]
 same = sum(x == y for a, b in tokens for x, y in zip(a, b, strict=False))
 print(f"words in the same place: {same / sum(len(a) for a, _ in tokens):.0%}")
-assert first != second
+assert first != second or not lab.course_dialogues
 
 # %% [markdown]
 # By accuracy, a careful summary is wrong every time. One word more at the start, and every later word is in the wrong place. So
@@ -316,8 +315,9 @@ print(shuffled[0])
 rows = []
 for name, texts in (("the second summary", second), ("word salad", shuffled)):
     rows.append((name, *(mean(rouge_scores(texts, n)) for n in (1, 2, "L"))))
-show_table(("candidate", "ROUGE-1", "ROUGE-2", "ROUGE-L"), rows, "Mean F1 of 78")
-assert rows[1][1] == 1.0 > rows[0][1] and rows[1][2] < rows[0][2] and rows[1][3] < rows[0][3]
+show_table(("candidate", "ROUGE-1", "ROUGE-2", "ROUGE-L"), rows, f"Mean F1 of {len(first)}")
+held = rows[1][1] == 1.0 > rows[0][1] and rows[1][2] < rows[0][2] and rows[1][3] < rows[0][3]
+assert held or not lab.course_dialogues
 
 # %% [markdown]
 # A perfect 1 for word salad. ROUGE-2 and ROUGE-L catch it: few pairs of neighbours survive a shuffle.
@@ -350,7 +350,7 @@ while mean_f1(grow(salad)) > mean_f1(salad):
 constant = " ".join(salad.elements())
 print(constant)
 floor = [mean(rouge_scores([constant] * len(first), n)) for n in (1, 2)]
-print(f"on the 78 test dialogues: ROUGE-1 {floor[0]:.3f}, ROUGE-2 {floor[1]:.3f}")
+print(f"on the {len(first)} test dialogues: ROUGE-1 {floor[0]:.3f}, ROUGE-2 {floor[1]:.3f}")
 
 # %% [markdown]
 # Function words are in every summary, so a string of them collects more than half of the points that a careful summary gets.
@@ -359,28 +359,25 @@ print(f"on the 78 test dialogues: ROUGE-1 {floor[0]:.3f}, ROUGE-2 {floor[1]:.3f}
 # guard asks first whether the batch fits. **Predict:** who has the higher ROUGE-1?
 
 # %% tags=["device"]
-import torch
+from labutils.prompting import generate_texts, label_log_likelihoods
 
 model, tokenizer = load_model()
 
 
 def summarize(texts, max_new_tokens=40):
-    """One greedy zero-shot summary for each dialogue, computed in one batch."""
-    request = "Summarize this conversation in one sentence.\n\n"
-    chats = [[{"role": "user", "content": request + text}] for text in texts]
-    prompts = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
-    inputs = tokenizer(prompts, return_tensors="pt", padding=True).to(model.device)
-    with torch.no_grad():
-        output = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-    added = output[:, inputs.input_ids.shape[1] :]
-    return [text.strip() for text in tokenizer.batch_decode(added, skip_special_tokens=True)]
+    """One greedy zero-shot summary for each dialogue; a model without a chat template gets the bare request."""
+    prompts = [f"Summarize this conversation in one sentence.\n\n{text}" for text in texts]
+    if tokenizer.chat_template:
+        chats = [[{"role": "user", "content": prompt}] for prompt in prompts]
+        prompts = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
+    return [text.strip() for text in generate_texts(model, tokenizer, prompts, max_new_tokens)]
 
 
-count = lab.size(smoke=4, small=12, standard=16)
+count = min(len(test), lab.size(smoke=4, small=12, standard=16))
 with guard("5 Summaries in one batch", need_gib=0.05 * count, smaller={"count = 4": 0.2}):
     summaries = summarize(test["dialogue"][:count])
 show_table(("the model", "the first reference"), list(zip(summaries, first, strict=False))[:3])
-assert len(summaries) == count and any(summaries)
+assert len(summaries) == count and (any(summaries) or not lab.course_model)
 
 # %% [markdown]
 # It repeats the dialogue, or talks about it. But at least these are sentences.
@@ -403,7 +400,8 @@ for n in (1, 2):
     pair = scores[n]["constant string"], scores[n]["model"]
     print(f"ROUGE-{n}:", evaluation.compare(*pair, ("the constant string", "the model")))
 record("mean ROUGE-1 and ROUGE-2 of constant string, model, second summary", means)
-assert means[1]["constant string"] > means[1]["model"] and means[2]["constant string"] < 0.02
+held = means[1]["constant string"] > means[1]["model"] and means[2]["constant string"] < 0.02
+assert held or not (lab.course_model and lab.course_dialogues)
 
 # %% [markdown]
 # (Where the two lines below the figure come from, and when they refuse, is section 8.) Whenever you see a ROUGE-1, ask what a
@@ -671,21 +669,23 @@ upset_rate = check("6.7", upset_rate)
 
 # %%
 dice = random.Random(6)
-rate = upset_rate(opening, ending, [dice.sample(range(len(first)), 10) for _ in range(2_000)])
-sizes = (5, 10, 20, 30, 40, 50, 60)
+ten = min(10, len(first))
+rate = upset_rate(opening, ending, [dice.sample(range(len(first)), ten) for _ in range(2_000)])
+sizes = sorted({min(size, len(first)) for size in (5, 10, 20, 30, 40, 50, 60)})
 rates = [evaluation.wrong_winner_rate(opening, ending, size) for size in sizes]
-figure, axes = new_figure(f"With ten examples, the worse system wins {rates[1]:.0%} of the comparisons")
+figure, axes = new_figure(f"With {ten} examples, the worse system wins {rate:.0%} of the comparisons")
 axes.plot(sizes, [100 * share for share in rates], "o-", color=BLUE)
-axes.axvline(10, color=ORANGE, linestyle="--")
+axes.axvline(ten, color=ORANGE, linestyle="--")
 axes.set(xlabel="examples drawn", ylabel="worse system wins (% of 2,000 draws)", ylim=(0, 40))
 show(
     figure,
     "The share of draws in which the worse system wins, by the number of examples: "
     + ", ".join(f"{share:.0%} at {size}" for size, share in zip(sizes, rates, strict=True)),
 )
-print(f"with ten examples the worse system wins {rate:.0%} of the time")
+print(f"with {ten} examples the worse system wins {rate:.0%} of the time")
 record("wrong winner with ten examples, share", rate)
-assert 0.15 < rate < 0.3 and abs(rates[1] - rate) < 0.05 and rates[0] > rates[1] > rates[2]
+if lab.course_dialogues:
+    assert 0.15 < rate < 0.3 and abs(rates[1] - rate) < 0.05 and rates[0] > rates[1] > rates[2]
 
 # %% [markdown]
 # Nothing in a report on ten examples would show it. And the curve flatters large samples: drawing 60 of 78 leaves little to
@@ -721,7 +721,7 @@ verdicts = [
     evaluation.compare(longest, last_three, ("longest three", "last three")),
 ]
 print(*verdicts, sep="\n")
-assert [verdict.ranked for verdict in verdicts] == [True, False, False]
+assert [verdict.ranked for verdict in verdicts] == [True, False, False] or not lab.course_dialogues
 
 # %% [markdown]
 # "Cannot be ranked" is a result, and an honest one. The number of examples that it asks for is rough, because it rests on a
@@ -749,7 +749,8 @@ for k in (1, 2, 3):
     rows.append((k, *map(mean, zip(*both, strict=True))))
 theirs = [scorer.score_multi(texts, constant)["rouge1"].fmeasure for texts in test["references"]]
 show_table(("references", "best", "average"), rows, "ROUGE-1 of the constant string")
-assert rows[0][1] < rows[1][1] < rows[2][1] and abs(mean(theirs) - rows[2][1]) < 1e-9
+assert abs(mean(theirs) - rows[2][1]) < 1e-9
+assert rows[0][1] < rows[1][1] < rows[2][1] or not lab.course_dialogues
 
 # %% [markdown]
 # The same string, three scores. A number without "how many references, best or average" cannot be compared with another.
@@ -788,7 +789,8 @@ show(
     "ROUGE-1 with intervals, on a scale from 0 to 1: "
     + ", ".join(f"{name} {place.mean:.2f}" for name, place in places.items()),
 )
-assert places["last two turns"].mean < places["constant string"].mean < places["references"].mean
+held = places["last two turns"].mean < places["constant string"].mean < places["references"].mean
+assert held or not lab.course_dialogues
 
 # %% [markdown]
 # `!` A score above the ceiling would not mean "better than a careful writer". It would mean that a system comes closer to
@@ -885,16 +887,10 @@ from labutils.course import load_probes
 frames = {"sentiment": "Review: {} The review is", "facts": "{}", "patterns": "{}"}
 
 
-@torch.no_grad()
 def choose_answer(prompt, choices):
     """The choice whose tokens the model finds most likely after the prompt."""
-    start_at = len(tokenizer(prompt).input_ids)
-    totals = []
-    for choice in choices:
-        ids = tokenizer(f"{prompt} {choice}", return_tensors="pt").input_ids.to(model.device)
-        log_probs = model(ids).logits[0, :-1].log_softmax(-1)  # ids (1, T) -> (T - 1, V)
-        totals.append(float(log_probs.gather(1, ids[0, 1:, None])[start_at - 1 :].sum()))
-    return choices[totals.index(max(totals))]
+    totals = label_log_likelihoods(model, tokenizer, [prompt], [f" {choice}" for choice in choices])[0]
+    return choices[int(totals.argmax())]
 
 # %% tags=["device"]
 size, rows = lab.size(smoke=6, small=20, standard=30), []
@@ -909,7 +905,7 @@ show_table(("task", "share right", "95 % from", "to", "by chance"), rows, f"{siz
 average = mean(row[1] for row in rows)
 print(f"the average, {average:.2f}, is the number on a leaderboard")
 record("small benchmark, share right by task", {row[0]: round(row[1], 2) for row in rows})
-assert average > mean(row[4] for row in rows)
+assert average > mean(row[4] for row in rows) or not lab.course_model
 
 # %% [markdown]
 # One average, and behind it three different abilities with wide intervals. (Where every answer is right, the bootstrap gives no

@@ -86,18 +86,39 @@ def prepare_transformers() -> None:
 
 def _require_kind(needs: str, config: Any, own: str) -> None:
     """Refuse a model of one's own that a lab cannot take apart, before its weights are read."""
-    if needs and config.is_encoder_decoder:
+    if needs and getattr(config, "is_encoder_decoder", False):
         raise AssetError(
             f"LABS_MODEL={own}: this lab needs a decoder, and this is an encoder-decoder; unset LABS_MODEL, or name a decoder."
         )
     if needs == "llama":
-        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        if config.model_type != "llama" or size != LLAMA_HEAD or config.num_hidden_layers < LLAMA_BLOCKS:
+        llama = config.model_type == "llama"
+        size = (getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads) if llama else 0
+        if not llama or size != LLAMA_HEAD or config.num_hidden_layers < LLAMA_BLOCKS:
+            what = f" with heads of {size} and {config.num_hidden_layers} blocks" if llama else ""
             raise AssetError(
                 f"LABS_MODEL={own}: this lab runs the model by your own functions, which are those of a Llama with heads of "
-                f"{LLAMA_HEAD} numbers and at least {LLAMA_BLOCKS} blocks; this is a {config.model_type} with heads of {size} and "
-                f"{config.num_hidden_layers} blocks; unset LABS_MODEL."
+                f"{LLAMA_HEAD} numbers and at least {LLAMA_BLOCKS} blocks; this is a {config.model_type}{what}; unset LABS_MODEL."
             )
+    if needs == "blocks" and not _built_like_a_llama(config):
+        raise AssetError(
+            f"LABS_MODEL={own}: this lab works on linear layers that are named as a Llama's (q_proj, v_proj, up_proj, down_proj), and "
+            f"this {config.model_type} has others; unset LABS_MODEL, or name a Llama, Mistral, Qwen or Gemma."
+        )
+
+
+def _built_like_a_llama(config: Any) -> bool:
+    """Whether the first block of a decoder has a Llama's linear layers, by name; no weight is read for it."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except Exception:  # whatever an architecture raises that cannot be built so: it is none of those that the lab knows
+        return False
+    named = dict(model.named_modules())
+    parts = ("self_attn.q_proj", "self_attn.v_proj", "mlp.up_proj", "mlp.down_proj")
+    return all(isinstance(named.get(f"model.layers.0.{part}"), torch.nn.Linear) for part in parts)
 
 
 def load_model(dtype: Any = None, needs: str = "") -> tuple[Any, Any]:
@@ -105,7 +126,8 @@ def load_model(dtype: Any = None, needs: str = "") -> tuple[Any, Any]:
 
     Args:
         dtype: a torch dtype; float32 by default, on which the labs' equalities are stated.
-        needs: what a lab asks of a model that LABS_MODEL names: "decoder", or "llama" for one that the functions of lab 01 can run.
+        needs: what a lab asks of a model that LABS_MODEL names: "decoder"; "blocks" for a decoder with linear layers named as a
+            Llama's; or "llama" for one that the functions of lab 01 can run.
 
     Returns:
         (model, tokenizer): the model in eval mode on `settings.device()`. An encoder-decoder is loaded as one

@@ -32,6 +32,11 @@ class Lab:
         """Whether the labs run on the course's own model: only then do its particular results hold."""
         return not os.environ.get("LABS_MODEL")
 
+    @property
+    def course_dialogues(self) -> bool:
+        """Whether the dialogues are the course's own: only then do the particular results on them hold."""
+        return not os.environ.get("LABS_DIALOGUES")
+
     def size(self, *, smoke: T, small: T, standard: T | None = None, gpu: T | None = None) -> T:
         """The value for this profile. A missing `standard` is `small`; a missing `gpu` is `standard`."""
         standard = small if standard is None else standard

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from labutils.errors import LabError
 from labutils.evaluation.references import best_and_average
 from labutils.evaluation.rouge import Score, rouge_l, rouge_n
 from labutils.prompting.likelihoods import generate_texts
-from labutils.prompting.prompts import SUMMARY, few_shot_prompt
+from labutils.prompting.prompts import SUMMARY, encode_prompt, few_shot_prompt
 
 MAX_NEW_TOKENS = 52  # the longest summary of the training set has 51 and its end token
 ROUGES = ("ROUGE-1", "ROUGE-2", "ROUGE-L")
@@ -40,6 +41,33 @@ def summary_pairs(tokenizer: Any, rows: Sequence[Mapping[str, Any]]) -> list[tup
     """(prompt, completion) for each dialogue; after a bare prompt the completion begins with its blank."""
     blank = "" if tokenizer.chat_template else " "
     return [(p, blank + row["summary"]) for p, row in zip(summary_prompts(tokenizer, rows), rows, strict=True)]
+
+
+def require_window(tokenizer: Any, rows: Sequence[Mapping[str, Any]], window: int | None) -> None:
+    """Refuse dialogues that do not fit into the model's window together with a summary.
+
+    Args:
+        tokenizer: the model's.
+        rows: dialogues.
+        window: in tokens, such as `Shape.of(model).positions`; None or 0 for a model without a limit.
+
+    Raises:
+        LabError: names the longest dialogue by its id (the line of the file, in a person's own data) and its tokens.
+    """
+    if not window or not rows:
+        return
+    prompts = summary_prompts(tokenizer, rows)
+    needed = [
+        len(encode_prompt(tokenizer, prompt))
+        + max(MAX_NEW_TOKENS, 1 + len(tokenizer(row["summary"], add_special_tokens=False).input_ids))
+        for prompt, row in zip(prompts, rows, strict=True)
+    ]
+    if max(needed) > window:
+        longest = needed.index(max(needed))
+        raise LabError(
+            f"The dialogue {rows[longest]['id']!r} takes {needed[longest]:,} tokens with its summary, and the model's window holds "
+            f"{window:,}, which {sum(n > window for n in needed)} of {len(rows)} dialogues exceed: shorten or leave them out in LABS_DIALOGUES."
+        )
 
 
 def write_summaries(
@@ -80,4 +108,6 @@ def rouge_scores(texts: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dic
 
         return 100 * best_and_average(text, references, score)[1]
 
+    if len(texts) != len(rows):
+        raise LabError(f"There are {len(texts):,} texts for {len(rows):,} dialogues: give one text for each.")
     return {name: [points(t, row["references"], name) for t, row in zip(texts, rows, strict=True)] for name in ROUGES}

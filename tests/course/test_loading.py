@@ -362,6 +362,31 @@ def test_the_lab_that_takes_a_llama_apart_refuses_another_one(decoder, monkeypat
     says(caught.value, "30 blocks", "unset LABS_MODEL")
 
 
+def save_config(folder: Path, config: Any) -> Path:
+    config.save_pretrained(folder)
+    save_tokenizer(folder)
+    return folder
+
+
+def test_a_lab_that_works_on_a_llama_s_layers_takes_the_models_that_have_them(decoder, tmp_path: Path, monkeypatch, says) -> None:
+    from transformers import BartConfig, GPT2Config, MambaConfig, OPTConfig
+
+    monkeypatch.setenv("LABS_MODEL", str(decoder[0]))
+    load_model(needs="blocks")
+    small = {"vocab_size": len(WORDS), "num_hidden_layers": 2}
+    for name, config in {
+        "gpt2": GPT2Config(vocab_size=len(WORDS), n_embd=16, n_layer=2, n_head=2),
+        "opt": OPTConfig(hidden_size=16, ffn_dim=32, num_attention_heads=2, word_embed_proj_dim=16, **small),
+        "mamba": MambaConfig(hidden_size=16, state_size=4, **small),
+        "bart": BartConfig(vocab_size=len(WORDS), d_model=16, encoder_layers=1, decoder_layers=1),
+    }.items():
+        for needs in ("blocks", "llama"):
+            monkeypatch.setenv("LABS_MODEL", str(save_config(tmp_path / name, config)))
+            with pytest.raises(AssetError) as caught:
+                load_model(needs=needs)
+            says(caught.value, "LABS_MODEL=", "this lab", "encoder-decoder" if name == "bart" else name, "unset LABS_MODEL")
+
+
 @pytest.mark.slow
 def test_the_course_model_has_what_the_lab_that_takes_it_apart_needs(default_model) -> None:
     config = default_model[0].config

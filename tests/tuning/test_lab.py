@@ -22,7 +22,7 @@ from labutils.tuning.catch_up import cached_result, saved_bytes
 from labutils.tuning.clinic import Chart, patient_1, patient_2, patient_3, show_chart
 from labutils.tuning.features import fit_logistic, last_hidden_states
 from labutils.tuning.probes import completion_losses, mean_loss, score_multiple_choice
-from labutils.tuning.summaries import ROUGES, rouge_scores, summary_pairs
+from labutils.tuning.summaries import ROUGES, require_window, rouge_scores, summary_pairs
 
 EXAMPLES = [
     Example([3 + (i * j) % 90 for j in range(1, 5 + i)], [7 + (i + j) % 80 for j in range(1 + i % 4)] + [1]) for i in range(8)
@@ -96,6 +96,23 @@ def test_a_template_without_system_messages_gets_all_in_the_user_s_turn(default_
     )
     row = load_dialogues()["train"][0]
     assert summary_pairs(stern, [row])[0][0] == f"[user] {prompts.few_shot_prompt(prompts.SUMMARY, [], row)}"
+
+
+@pytest.mark.parametrize("longest", ["dialogue", "summary"])
+def test_a_dialogue_beyond_the_window_is_named_by_its_line(longest, default_model, says):
+    rows = [{"id": f"line-{n}", "dialogue": "Ann: no.\nBo: yes.", "summary": "They differ."} for n in range(1, 4)]
+    rows[1][longest] *= 400
+    require_window(default_model[1], rows, None)
+    require_window(default_model[1], rows[:1], 200)
+    with pytest.raises(LabError) as caught:
+        require_window(default_model[1], rows, 1_000)
+    says(caught.value, "'line-2'", "1,000", "1 of 3", "LABS_DIALOGUES")
+
+
+def test_scores_need_a_text_for_each_dialogue(says):
+    with pytest.raises(LabError) as caught:
+        rouge_scores(["a text"], [])
+    says(caught.value, "1 texts for 0 dialogues")
 
 
 def test_without_a_template_the_prompt_is_bare_and_the_completion_begins_with_its_blank(default_model):
