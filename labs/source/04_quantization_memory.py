@@ -110,8 +110,9 @@ quiz("4.a")
 # A float has three fields: a **sign** bit, an **exponent** that says how large the number is, and a **mantissa** that says which
 # number of that size it is.
 #
-# $$(-1)^{\text{sign}} \cdot 2^{\text{exponent} - \text{bias}} \cdot \left(1 + \frac{\text{mantissa}}{2^M}\right)
-# \qquad \text{bias} = 2^{E-1} - 1$$
+# $$(-1)^{\text{sign}} \cdot 2^{\text{exponent} - \text{bias}} \cdot \left(1 + \frac{\text{mantissa}}{2^M}\right)$$
+#
+# $$\text{bias} = 2^{E-1} - 1$$
 #
 # Here E is the number of exponent bits and M the number of mantissa bits. The 1 before the fraction is not stored. There is one
 # special case. With a stored exponent of 0 the number is **subnormal**: the 1 disappears and the power of two is
@@ -193,8 +194,11 @@ quiz("4.b")
 #
 # The simplest quantizer finds the largest magnitude and lets it be 127:
 #
-# $$\text{scale} = \frac{\max |x|}{127} \qquad \text{code} = \text{round}\left(\frac{x}{\text{scale}}\right) \qquad
-# \hat x = \text{scale} \cdot \text{code}$$
+# $$\text{scale} = \frac{\max |x|}{127}$$
+#
+# $$\text{code} = \text{round}\left(\frac{x}{\text{scale}}\right)$$
+#
+# $$\hat x = \text{scale} \cdot \text{code}$$
 #
 # With 0.904, −0.353 and −1.27, the scale is 1.27 / 127 = 0.01. The codes are 90, −35 and −127, and 0.904 comes back as 0.90.
 #
@@ -253,8 +257,13 @@ outcome("4.p2", round(100 * zeros, 1))
 # Absmax wastes half of its codes when all numbers have one sign. **Zero-point** (or affine) quantization lays the 256 codes 0 to 255
 # over the range that there is, and remembers on which code 0 falls:
 #
-# $$\text{scale} = \frac{\text{high} - \text{low}}{255} \qquad z = \text{round}\left(\frac{-\text{low}}{\text{scale}}\right)
-# \qquad \text{code} = \text{round}\left(\frac{x}{\text{scale}}\right) + z \qquad \hat x = \text{scale} \cdot (\text{code} - z)$$
+# $$\text{scale} = \frac{\text{high} - \text{low}}{255}$$
+#
+# $$z = \text{round}\left(\frac{-\text{low}}{\text{scale}}\right)$$
+#
+# $$\text{code} = \text{round}\left(\frac{x}{\text{scale}}\right) + z$$
+#
+# $$\hat x = \text{scale} \cdot (\text{code} - z)$$
 #
 # `low` and `high` include 0, so that 0 (padding, masked values) is kept exactly.
 #

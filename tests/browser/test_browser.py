@@ -34,7 +34,7 @@ def test_lab_02_slider_check_hint_and_progress(page, jupyterlab, pictures):
 
     slider = page.locator(".widget-slider", has_text="4 top-k").locator(".noUi-handle, [role=slider]").first
     slider.scroll_into_view_if_needed()
-    table = page.locator(".widget-html-content", has_text="tokens survive").first
+    table = page.locator(".widget-html-content", has_text="bits of uncertainty").first
     before = table.inner_text()
     page.screenshot(path=pictures / "02_microscope_before.png")
     slider.focus()
