@@ -20,7 +20,7 @@ import typer
 from editions import FOLDERS, ROOT
 from running import environment, passed_exercises, scratch_home
 
-from labutils.content import is_kept_copy
+from labutils.content import is_kept_copy, notebooks_in
 from labutils.course import doctor
 from labutils.machine import limits, settings
 
@@ -41,7 +41,7 @@ class Outcome:
 
 def notebooks(paths: list[Path]) -> list[Path]:
     """The notebooks of some paths, files or folders, the one that takes longest first; a person's copies are left out."""
-    found = [p for path in paths for p in (path.glob("[0-9][0-9]_*.ipynb") if path.is_dir() else [path]) if not is_kept_copy(p)]
+    found = [p for path in paths for p in (notebooks_in(path) if path.is_dir() else [path]) if not is_kept_copy(p)]
     return sorted(found, key=lambda path: -budget(path)["seconds"])
 
 

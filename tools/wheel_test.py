@@ -22,7 +22,7 @@ import typer
 from bootstrap import ROOT, TORCH_CPU_INDEX, locked_torch
 from running import scratch_home
 
-from labutils.content import is_kept_copy
+from labutils.content import notebooks_in
 from labutils.course.workspace import inputs_digest
 
 WHEEL_SOURCES = ("labutils", "labs", "data", "setup.py", "pyproject.toml", "README.md", "requirements.lock", "MANIFEST.in")
@@ -135,9 +135,9 @@ def check_update(labs: Path, folder: Path, variables: dict[str, str], cwd: Path)
     """Run `labs update` where one notebook was edited and one deleted, and look at every notebook."""
     edited, deleted = folder / "02_generation_configuration.ipynb", folder / "03_in_context_learning.ipynb"
     printed = run(labs, "update", folder, variables=variables, cwd=cwd, show=True)
-    names = {path.name for path in (ROOT / "labs").glob("[0-9][0-9]_*.ipynb") if not is_kept_copy(path)}
+    names = {path.name for path in notebooks_in(ROOT / "labs")}
     for place in (folder, folder / "solutions"):
-        found = {path.name for path in place.glob("[0-9][0-9]_*.ipynb") if not is_kept_copy(path)}
+        found = {path.name for path in notebooks_in(place)}
         require(found == names, f"After the update {place} holds {sorted(found)}.")
         for name in names:
             require(cells(place / name)[-1]["source"] == ["A newer ending."], f"{place / name} was not brought up to date.")

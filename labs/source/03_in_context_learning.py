@@ -467,8 +467,6 @@ def naive_bayes(examples, rows):
     return [max(task.labels, key=lambda label: score(label, row["text"])) for row in rows]
 
 
-
-# %%
 predict("3.p4")
 
 # %% tags=["device"]

@@ -31,7 +31,11 @@ def data_folder() -> Path:
 
 def notebooks(solutions: bool = False) -> list[Path]:
     """The course's notebooks in order, of the learner edition or of the solved one; copies that `make build` kept aside are left out."""
-    folder = labs_folder() / "solutions" if solutions else labs_folder()
+    return notebooks_in(labs_folder() / "solutions" if solutions else labs_folder())
+
+
+def notebooks_in(folder: Path) -> list[Path]:
+    """The labs' notebooks in a folder, in order; copies that were kept aside are left out."""
     return sorted(path for path in folder.glob("[0-9][0-9]_*.ipynb") if not is_kept_copy(path))
 
 

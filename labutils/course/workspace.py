@@ -195,7 +195,7 @@ def update(folder: Path) -> Changes:
                 aside.unlink()
                 changes.replaced.append(name)
     known = {target for _, target in _pairs(folder, solutions)}
-    for path in sorted([*folder.glob("[0-9][0-9]_*.ipynb"), *(folder / SOLUTIONS).glob("[0-9][0-9]_*.ipynb")]):
-        if path not in known and not content.is_kept_copy(path) and _read(path).built is not None:
+    for path in [*content.notebooks_in(folder), *content.notebooks_in(folder / SOLUTIONS)]:
+        if path not in known and _read(path).built is not None:
             changes.retired.append(path.relative_to(folder).as_posix())
     return changes

@@ -23,13 +23,9 @@ DESSERTS = ("cake", "donut", "tart", "fig", "flan", "soup")
 LOGITS = (2.6, 2.4, 1.6, 1.2, 0.6, -1.0)
 SAID = (0,)  # cake was said before
 SETTINGS = decoding.SamplingSettings(repetition=1.3, temperature=0.8, top_k=5, top_p=0.8)
-STEPS: tuple[dict[str, Any], ...] = (  # what is switched on after each of the first five boxes
-    {},
-    {"repetition": SETTINGS.repetition},
-    {"repetition": SETTINGS.repetition, "temperature": SETTINGS.temperature},
-    {"repetition": SETTINGS.repetition, "temperature": SETTINGS.temperature, "top_k": SETTINGS.top_k},
-    {"repetition": SETTINGS.repetition, "temperature": SETTINGS.temperature, "top_k": SETTINGS.top_k, "top_p": SETTINGS.top_p},
-)
+ACTING = ("repetition", "temperature", "top_k", "top_p")  # the settings, in the order of the boxes after the first
+# What is switched on after each of the first five boxes: nothing, then one setting more each time.
+STEPS = [{name: getattr(SETTINGS, name) for name in ACTING[:count]} for count in range(len(ACTING) + 1)]
 WIDTH, STEP = 1.36, 1.5
 LOWEST = -2.0  # where the bars of logits begin
 

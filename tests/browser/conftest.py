@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from server import TOKEN, Lab, address_of
 
-from labutils.content import is_kept_copy
+from labutils.content import notebooks_in
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
@@ -41,9 +41,8 @@ def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
     course = tmp_path_factory.mktemp("course")
     (course / "labs").mkdir()
-    for notebook in sorted((ROOT / "labs").glob("[0-9][0-9]_*.ipynb")):
-        if not is_kept_copy(notebook):
-            shutil.copy(notebook, course / "labs")
+    for notebook in notebooks_in(ROOT / "labs"):
+        shutil.copy(notebook, course / "labs")
     beside = tmp_path_factory.mktemp("jupyter")
     with scratch_home() as home:
         variables = {
