@@ -14,6 +14,7 @@ _NAMES = {
         "load_reviews",
         "load_translations",
         "load_words",
+        "load_written_summaries",
         "read_jsonl",
     ],
     "lifecycle": ["show_map"],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PROBES = ("sentiment", "facts", "patterns")
 SUMMARIES = ("summary", "summary1", "summary2", "summary3")
 MIN_DIALOGUES = 30
+WRITTEN = {"zero-shot": "zero_shot", "best prompt": "best_prompt", "LoRA": "lora"}  # system -> column of written.jsonl
 FORMAT = 'give one JSON object a line, {"dialogue": "...", "summary": "..."}'
 
 
@@ -177,7 +178,7 @@ def _splits(splits: dict[str, list[dict[str, Any]]]) -> DatasetDict:
     return DatasetDict({name: _dataset(rows) for name, rows in splits.items()})
 
 
-def load_dialogues(references: int = 1) -> DatasetDict:
+def load_dialogues(references: int = 1, own: bool = True) -> DatasetDict:
     """Everyday dialogues with summaries, for labs 03, 05 and 06: splits train, validation, test (500, 64, 78).
 
     Columns: id; topic ("" if a person's own row has none); dialogue (turns "Name: text", one a line); summary; references (all
@@ -187,12 +188,13 @@ def load_dialogues(references: int = 1) -> DatasetDict:
 
     Args:
         references: how many summaries each test dialogue must have; lab 06 compares three.
+        own: False gives the course's dialogues also where LABS_DIALOGUES is set.
 
     Raises:
         LabError: a file is missing or bad, or a person's own dialogue has too few summaries.
     """
-    if own := os.environ.get("LABS_DIALOGUES"):
-        splits = learner_dialogues(Path(own).expanduser().absolute(), references)
+    if own and (path := os.environ.get("LABS_DIALOGUES")):
+        splits = learner_dialogues(Path(path).expanduser().absolute(), references)
     else:
         splits = {}
         for split in ("train", "validation", "test"):
@@ -200,6 +202,16 @@ def load_dialogues(references: int = 1) -> DatasetDict:
             rows = _course_rows(f"dialogues/{split}.jsonl", ["id", "topic", "dialogue", *summaries])
             splits[split] = [_dialogue(row, [row[column] for column in summaries]) for row in rows]
     return _splits(splits)
+
+
+def load_written_summaries() -> dict[str, list[str]]:
+    """Summaries of the course's test dialogues by its default model, in their order, for lab 06: what three systems wrote.
+
+    "zero-shot": untrained, with the prompt of lab 05. "best prompt": untrained, with the best of four prompts. "LoRA": after one
+    pass of LoRA over the training dialogues. `python benchmarks/data_gain.py --save` writes them anew.
+    """
+    rows = _course_rows("dialogues/written.jsonl", ["id", *WRITTEN.values()])
+    return {name: [row[column] for row in rows] for name, column in WRITTEN.items()}
 
 
 def load_reviews() -> DatasetDict:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from labutils.lazy import lazy_names
 
 _NAMES = {
-    "accuracy": ["ACCURACY_HEADER", "accuracy_rows", "wilson_interval"],
+    "accuracy": ["ACCURACY_HEADER", "accuracy_rows", "mcnemar", "wilson_interval"],
     "bleu_score": ["bleu", "brevity_penalty", "clipped_counts", "closest_length", "sentence_bleu"],
-    "comparisons": ["approximate_randomization", "compare", "paired_bootstrap", "wrong_winner_rate"],
+    "comparisons": ["approximate_randomization", "compare", "holm", "paired_bootstrap", "wrong_winner_rate"],
     "intervals": ["Interval", "bootstrap_interval"],
     "meaning": ["embed", "similarity"],
     "ngram_explorer": ["explore_ngrams", "ngram_view"],
     "production": ["load_metric"],
-    "references": ["best_and_average", "human_ceiling"],
+    "references": ["best_and_average", "reference_ceiling"],
     "rouge": ["Score", "rouge_l", "rouge_lsum", "rouge_n"],
     "tokens": ["ngrams", "tokenize", "tokenize_13a", "tokenize_anywhere"],
 }

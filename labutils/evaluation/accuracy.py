@@ -1,4 +1,4 @@
-"""The accuracy of right and wrong answers, with its Wilson interval, as rows of a table (lab 03)."""
+"""The accuracy of right and wrong answers: its Wilson interval, McNemar's test, rows of a table (labs 03 and 06)."""
 
 from __future__ import annotations
 
@@ -34,6 +34,29 @@ def wilson_interval(right: int, count: int, level: float = 0.95) -> Interval:
     half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / shrink
     # Rounding must not put the accuracy outside its own interval.
     return Interval(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
+
+
+def mcnemar(a: Sequence[bool], b: Sequence[bool]) -> float:
+    """The exact two-sided p-value of the hypothesis that two systems are right equally often on the same questions.
+
+    Only questions that exactly one of them got right count. Were the two equally good, each of these would be a fair coin.
+
+    Raises:
+        LabError: no questions, or lists of different lengths.
+
+    Source: McNemar 1947 (Psychometrika 12, 153-157), with the binomial distribution in place of chi-square.
+
+    >>> mcnemar([True] * 5 + [False], [False] * 5 + [False])
+    0.0625
+    """
+    if not len(a) or len(a) != len(b):
+        raise LabError(
+            f"The systems have {len(a):,} and {len(b):,} answers: give one answer per question and system, at least one."
+        )
+    only_a = sum(bool(x) and not y for x, y in zip(a, b, strict=True))
+    only_b = sum(bool(y) and not x for x, y in zip(a, b, strict=True))
+    n, fewer = only_a + only_b, min(only_a, only_b)
+    return min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n)
 
 
 def accuracy_rows(correct: Mapping[str, Sequence[bool]], level: float = 0.95) -> list[tuple[str, str, str, str]]:

@@ -15,11 +15,12 @@ from labutils.errors import LabError
 from labutils.evaluation.intervals import as_scores, blocks, percentile_ends, require_draws, resampled_means
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from labutils.evaluation.intervals import Array, Scores
 
 TINY = 1e-12  # differences below this share of the largest are rounding, not results
-POWER = 0.8  # the chance that a test set of the size that compare() names would settle it
-UNREACHABLE = 10**9
+POWER = 0.8  # the chance of an interval without 0, at the smallest difference that compare() names
 
 
 class MeanDifference(NamedTuple):
@@ -41,7 +42,7 @@ class PairedComparison:
         difference: mean of the first system's scores minus the second's, on the same examples.
         low: lower end of the difference's interval.
         high: upper end of it.
-        examples_needed: about how many examples settle a difference of this size; 10**9 stands for "no test set will".
+        detectable: the smallest true difference that a test set like this one would show four times in five.
         sentence: all of that for a person.
     """
 
@@ -50,7 +51,7 @@ class PairedComparison:
     difference: float
     low: float
     high: float
-    examples_needed: int
+    detectable: float
     sentence: str
 
     def __str__(self) -> str:
@@ -137,12 +138,13 @@ def compare(
 ) -> PairedComparison:
     """Rank two systems scored on the same examples, or refuse where the interval of their difference holds 0.
 
-    About how many examples would settle it: with d the mean and s the standard deviation of the differences per example,
+    Where it refuses, it says how large a difference this test set could have shown. With s the standard deviation of the
+    differences per example and n examples,
 
-        n = ((z + z_power) * s / d)^2,    z = 1.96 at level 0.95, z_power = 0.84 for a power of 0.8.
+        detectable = (z + z_power) * s / sqrt(n),    z = 1.96 at level 0.95, z_power = 0.84 for a power of 0.8.
 
-    If the true difference is the observed one, four test sets in five of that size give an interval without 0. The observed
-    difference is itself uncertain inside the noise, so read n as an order of magnitude.
+    If the true difference is that large, four test sets in five of this size give an interval without 0. The observed difference
+    does not enter: a power computed from it would only repeat the p-value (Hoenig and Heisey 2001, The American Statistician 55).
 
     Args:
         a: (n,), the first system's scores.
@@ -155,7 +157,7 @@ def compare(
     Raises:
         LabError: as `paired_bootstrap`.
 
-    Source of the formula: the sample size of a paired z-test; for metrics, Card et al. 2020 (arXiv:2010.06595).
+    Source of the formula: the power of a paired z-test; for metrics, Card et al. 2020 (arXiv:2010.06595).
 
     Example: `print(compare(rouge_of_a, rouge_of_b, ("tuned", "zero-shot")))` prints the verdict's sentence.
     """
@@ -165,31 +167,44 @@ def compare(
     slack = TINY * max(max(map(abs, a)), max(map(abs, b)))  # rounding can put an end of the interval a hair beside 0
     ranked = low > slack or high < -slack
     z = NormalDist().inv_cdf((1 + level) / 2) + NormalDist().inv_cdf(POWER)
-    needed = UNREACHABLE
-    if abs(mean) > TINY * float(abs(differences).max()):
-        needed = min(max(2, math.ceil((z * float(differences.std(ddof=1)) / mean) ** 2)), UNREACHABLE)
+    detectable = z * float(differences.std(ddof=1)) / math.sqrt(count)
     if ranked:
         first, second = names if mean > 0 else names[::-1]
         small, large = sorted((abs(low), abs(high)))
         sentence = f"{first} is better than {second} by {abs(mean):.3g} ({percent} interval {small:.3g} to {large:.3g}, {count:,} examples)."
-        return PairedComparison(True, first, mean, low, high, needed, sentence)
-    needed = max(needed, count + 1)
-    remedy = (
-        "no test set would rank them"
-        if needed >= UNREACHABLE
-        else f"about {_round(needed):,} examples would settle a difference of this size"
+        return PairedComparison(True, first, mean, low, high, detectable, sentence)
+    power = (
+        f"a true difference of {detectable:.2g} would have shown four times in five"
+        if detectable > slack
+        else "they differ on no example"
     )
     sentence = (
         f"{names[0]} and {names[1]} cannot be ranked: their difference is {mean:.3g} ({percent} interval {low:.3g} to {high:.3g}, "
-        f"{count:,} examples), and {remedy}."
+        f"{count:,} examples). With these examples {power}."
     )
-    return PairedComparison(False, None, mean, low, high, needed, sentence)
+    return PairedComparison(False, None, mean, low, high, detectable, sentence)
 
 
-def _round(number: int) -> int:
-    """Two significant digits, upwards: more would promise what a rough estimate cannot keep."""
-    unit = 10 ** max(0, len(str(number)) - 2)
-    return -(-number // unit) * unit
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values of a family of tests, adjusted so that the chance of even one false alarm stays at the level.
+
+    The smallest of m p-values is multiplied by m, the next by m - 1, and so on; none may be smaller than one before it, or above 1.
+
+    Raises:
+        LabError: no p-values, or one outside 0..1.
+
+    Source: Holm 1979 (Scandinavian Journal of Statistics 6, 65-70).
+
+    >>> holm([0.25, 0.01, 0.125])
+    [0.25, 0.03, 0.25]
+    """
+    if not p_values or not all(0 <= p <= 1 for p in p_values):
+        raise LabError("A family of tests has one p-value or more, each between 0 and 1.")
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
 
 
 def wrong_winner_rate(a: Scores, b: Scores, size: int, draws: int = 2_000, seed: int = 0) -> float:

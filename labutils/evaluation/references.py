@@ -1,4 +1,4 @@
-"""Scoring against several references, and how well people agree with each other (lab 06)."""
+"""Scoring against several references, and how well references agree with each other (lab 06)."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ def best_and_average(
     return max(scores), sum(scores) / len(scores)
 
 
-def human_ceiling(rows: Iterable[Sequence[str]], metric: Callable[[str, str], float | Score], best: bool = False) -> list[float]:
-    """How well people agree: one score per example, in which each person's reference is scored against the others'.
+def reference_ceiling(
+    rows: Iterable[Sequence[str]], metric: Callable[[str, str], float | Score], best: bool = False
+) -> list[float]:
+    """How well references agree: one score per example, in which each of its references is scored against the others.
 
-    Each of an example's references in turn is the candidate, the others are its references; the example's score is the mean over
+    It is called the human ceiling where people wrote the references. Each reference in turn is the candidate, the others are its references; the example's score is the mean over
     these turns. One number per example, so that `bootstrap_interval` can resample examples.
 
     Args:
@@ -56,7 +58,7 @@ def human_ceiling(rows: Iterable[Sequence[str]], metric: Callable[[str, str], fl
     Source: the leave-one-out procedure of Lin 2004, section 2.1, applied to the references themselves.
 
     >>> from labutils.evaluation.rouge import rouge_l
-    >>> human_ceiling([["the cat", "the cat", "a dog"]], rouge_l)
+    >>> reference_ceiling([["the cat", "the cat", "a dog"]], rouge_l)
     [0.3333333333333333]
     """
     ceiling = []

@@ -68,23 +68,21 @@ def test_compare_ranks_a_clear_gap(says):
     says(other, "tuned is better than zero-shot")
 
 
-def test_compare_refuses_noise_and_says_how_many_examples_would_settle_it(says):
+def test_compare_refuses_noise_and_says_what_could_have_been_seen(says):
     rng = np.random.default_rng(8)
     a = rng.normal(0, 1, 40)
     b = a + rng.normal(0, 1, 40)
     b += (a - b).mean() - 0.05  # the observed difference is 0.05, the noise of the mean 0.16
     verdict = comparisons.compare(a, b)
     assert not verdict.ranked and verdict.better is None and verdict.low < 0 < verdict.high
-    expected = ((1.959964 + 0.841621) * (a - b).std(ddof=1) / 0.05) ** 2
-    assert verdict.examples_needed == pytest.approx(expected, abs=1.01)
-    assert verdict.examples_needed > 40
-    says(verdict, "A and B cannot be ranked", "40 examples", "would settle")
+    assert verdict.detectable == pytest.approx((1.959964 + 0.841621) * (a - b).std(ddof=1) / math.sqrt(40), rel=1e-6)
+    says(verdict, "A and B cannot be ranked", "40 examples", f"{verdict.detectable:.2g}", "four times in five")
 
 
 def test_compare_ranks_nothing_where_there_is_no_difference(says):
     verdict = comparisons.compare(X, X)
-    assert not verdict.ranked and verdict.difference == 0 and verdict.examples_needed == comparisons.UNREACHABLE
-    says(verdict, "no test set would rank them")
+    assert not verdict.ranked and verdict.difference == 0 and verdict.detectable == 0
+    says(verdict, "differ on no example")
 
 
 def test_compare_seldom_ranks_equal_systems():
@@ -93,14 +91,12 @@ def test_compare_seldom_ranks_equal_systems():
     assert ranked / 500 == pytest.approx(0.05, abs=0.035)
 
 
-def test_the_named_number_of_examples_settles_a_true_difference_four_times_in_five():
-    d, s = 0.2, 1.0
-    needed = math.ceil(((1.959964 + 0.841621) * s / d) ** 2)
+def test_a_detectable_difference_shows_four_times_in_five():
+    n = 196
+    detectable = (1.959964 + 0.841621) / math.sqrt(n)
     rng = np.random.default_rng(10)
-    settled = sum(
-        comparisons.compare(rng.normal(d, s, needed), np.zeros(needed), resamples=500).better == "A" for _ in range(400)
-    )
-    assert settled / 400 == pytest.approx(0.8, abs=0.06)
+    shown = sum(comparisons.compare(rng.normal(detectable, 1, n), np.zeros(n), resamples=500).better == "A" for _ in range(400))
+    assert shown / 400 == pytest.approx(0.8, abs=0.06)
 
 
 def test_the_wrong_winner_of_a_single_example_is_a_share():
@@ -134,6 +130,8 @@ def test_all_examples_never_crown_the_wrong_system():
         (lambda: comparisons.wrong_winner_rate(X, Y, 0), "1 to 60"),
         (lambda: comparisons.wrong_winner_rate(X, Y, 61), "1 to 60"),
         (lambda: comparisons.wrong_winner_rate(X, X, 10), "same mean"),
+        (lambda: comparisons.holm([]), "one p-value"),
+        (lambda: comparisons.holm([0.5, 1.5]), "between 0 and 1"),
     ],
 )
 def test_bad_input_is_one_sentence(call, word, says):
@@ -153,3 +151,11 @@ def test_rounding_alone_ranks_nobody():
     a, b = [0.1 + 0.2] * 20, [0.3] * 20  # unequal in the last bit
     assert a != b and not comparisons.compare(a, b).ranked
     assert comparisons.compare([1e-3] * 20, [0.0] * 20).ranked
+
+
+def test_holm_equals_closed_testing():
+    """Holm is the closed test whose intersections are tested by Bonferroni: an independent, slower definition."""
+    for p_values in ([0.25, 0.01, 0.125], [0.04, 0.03, 0.02, 0.6], [0.5], [0.0, 1.0, 0.01, 0.01]):
+        subsets = [[i for i in range(len(p_values)) if k >> i & 1] for k in range(1, 2 ** len(p_values))]
+        closed = [max(min(1, len(s) * min(p_values[j] for j in s)) for s in subsets if i in s) for i in range(len(p_values))]
+        assert comparisons.holm(p_values) == pytest.approx(closed)

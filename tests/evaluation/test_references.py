@@ -9,7 +9,7 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from labutils.errors import LabError
 from labutils.evaluation import rouge
-from labutils.evaluation.references import best_and_average, human_ceiling
+from labutils.evaluation.references import best_and_average, reference_ceiling
 
 
 def test_best_and_average():
@@ -25,13 +25,13 @@ def test_the_best_is_what_rouge_score_takes(summaries):
         assert best_and_average(row[0], row[1:], lambda a, b: rouge.rouge_n(a, b, 1))[0] == pytest.approx(theirs)
 
 
-def test_the_human_ceiling_scores_each_reference_against_the_others(summaries):
+def test_the_reference_ceiling_scores_each_reference_against_the_others(summaries):
     def metric(a: str, b: str) -> float:
         return rouge.rouge_n(a, b, 1, stem=True).f1
 
-    assert human_ceiling([["the cat", "the cat", "a dog"]], rouge.rouge_l) == [pytest.approx(1 / 3)]
-    assert human_ceiling([["the cat", "the cat", "a dog"]], rouge.rouge_l, best=True) == [pytest.approx(2 / 3)]
-    average, best = human_ceiling(summaries, metric), human_ceiling(summaries, metric, best=True)
+    assert reference_ceiling([["the cat", "the cat", "a dog"]], rouge.rouge_l) == [pytest.approx(1 / 3)]
+    assert reference_ceiling([["the cat", "the cat", "a dog"]], rouge.rouge_l, best=True) == [pytest.approx(2 / 3)]
+    average, best = reference_ceiling(summaries, metric), reference_ceiling(summaries, metric, best=True)
     assert len(average) == len(best) == len(summaries)
     assert all(0 <= low <= high <= 1 for low, high in zip(average, best, strict=True))
     expected = sum(metric(a, b) for a, b in permutations(summaries[0], 2)) / 6
@@ -42,8 +42,8 @@ def test_the_human_ceiling_scores_each_reference_against_the_others(summaries):
     ("call", "word"),
     [
         (lambda: best_and_average("a", [], rouge.rouge_l), "no reference"),
-        (lambda: human_ceiling([], rouge.rouge_l), "no examples"),
-        (lambda: human_ceiling([["a"]], rouge.rouge_l), "fewer than two"),
+        (lambda: reference_ceiling([], rouge.rouge_l), "no examples"),
+        (lambda: reference_ceiling([["a"]], rouge.rouge_l), "fewer than two"),
     ],
 )
 def test_bad_input_is_one_sentence(call, word, says):
