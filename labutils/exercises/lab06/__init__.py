@@ -1,7 +1,7 @@
 """The functions of lab 06's exercises: ROUGE, BLEU, and two systems on the same examples."""
 
-from labutils.exercises.lab06 import bleu, rouge, upsets
+from labutils.exercises.lab06 import bleu, intervals, rouge, upsets
 
-EXERCISES = {**rouge.EXERCISES, **bleu.EXERCISES, **upsets.EXERCISES}
+EXERCISES = {**rouge.EXERCISES, **bleu.EXERCISES, **upsets.EXERCISES, **intervals.EXERCISES}
 
 __all__ = ["EXERCISES"]

@@ -147,4 +147,17 @@ def f(a, b, draws):
         upsets += (sum(a[i] for i in d) - sum(b[i] for i in d)) * overall < 0
     return upsets / len(draws)
 """,
+    "6.8": """
+def f(a, b, draws):
+    gaps = numpy.array(a) - numpy.array(b)
+    return tuple(numpy.quantile([gaps[d].mean() for d in draws], [0.025, 0.975]))
+
+def f(a, b, draws):
+    means = [statistics.fmean(a[i] for i in d) - statistics.fmean(b[i] for i in d) for d in draws]
+    return numpy.percentile(means, 2.5), numpy.percentile(means, 97.5)
+
+def f(a, b, draws):
+    means = torch.tensor([sum(a[i] - b[i] for i in d) / len(d) for d in draws], dtype=torch.float64)
+    return tuple(torch.quantile(means, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist())
+""",
 }

@@ -8,9 +8,11 @@ import difflib
 import math
 from collections import Counter
 
+import numpy
+
 from labutils.evaluation import tokens
 
-SPACE = {"difflib": difflib, "math": math, "Counter": Counter, "grams": tokens.ngrams}
+SPACE = {"difflib": difflib, "math": math, "np": numpy, "Counter": Counter, "grams": tokens.ngrams}
 
 TYPED = [
     (
@@ -516,5 +518,60 @@ def f(a, b, draws):
 def f(a, b, draws):
     worse, better = (a, b) if sum(a) < sum(b) else (b, a)
     return sum(sum(worse[i] for i in d) > sum(better[i] for i in d) for d in draws) // len(draws)
+""",
+    "6.8": """
+def f(a, b, draws):
+    means = [sum(b[i] - a[i] for i in d) / len(d) for d in draws]
+    return np.quantile(means, [0.025, 0.975])
+
+def f(a, b, draws):
+    means = [sum(a[i] - b[i] for i in d) for d in draws]
+    return np.quantile(means, [0.025, 0.975])
+
+def f(a, b, draws):
+    return np.quantile([x - y for x, y in zip(a, b)], [0.025, 0.975])
+
+def f(a, b, draws):
+    means = [sum(a[i] - b[i] for i in d) / len(d) for d in draws]
+    return np.quantile(means, [0.05, 0.95])
+
+def f(a, b, draws):
+    means = [sum(a[i] - b[i] for i in d) / len(d) for d in draws]
+    return np.quantile(means, [0.025])
+
+def f(a, b, draws):
+    means = [sum(a[i] - b[i] for i in d) / len(d) for d in draws]
+    return np.quantile(means, 0.025), np.quantile(means, 0.95)
+
+def f(a, b, draws):
+    means = [sum(a[i] - b[i] for i in d) / len(d) for d in draws]
+    return min(means), max(means)
+
+def f(a, b, draws):
+    means = [sum(a[i] - b[i] for i in d) / len(d) for d in draws]
+    return np.mean(means) - 1.96 * np.std(means), np.mean(means) + 1.96 * np.std(means)
+
+def f(a, b, draws):
+    one, other = ([sum(s[i] for i in d) / len(d) for d in draws] for s in (a, b))
+    return np.quantile(one, 0.025) - np.quantile(other, 0.975), np.quantile(one, 0.975) - np.quantile(other, 0.025)
+
+def f(a, b, draws):
+    one, other = ([sum(s[i] for i in d) / len(d) for d in draws] for s in (a, b))
+    return np.quantile(one, [0.025, 0.975]) - np.quantile(other, [0.025, 0.975])
+
+def f(a, b, draws):
+    means = [sum(a[i] - b[i] for i in set(d)) / len(set(d)) for d in draws]
+    return np.quantile(means, [0.025, 0.975])
+
+def f(a, b, draws):
+    means = [sum(a[i] - b[i] for i in d) / len(a) for d in draws[:2]]
+    return np.quantile(means, [0.025, 0.975])
+
+def f(a, b, draws):
+    means = [abs(sum(a[i] - b[i] for i in d) / len(d)) for d in draws]
+    return np.quantile(means, [0.025, 0.975])
+
+def f(a, b, draws):
+    return [sum(a[i] - b[i] for i in d) / len(d) for d in draws]
 """,
 }
