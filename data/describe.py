@@ -19,7 +19,22 @@ from typing import Any
 DATA = Path(__file__).resolve().parent
 BEGIN, END = "<!-- numbers: written by data/describe.py -->", "<!-- end of numbers -->"
 SPLITS = ("train", "validation", "test")
-TEXT = ("dialogue", "summary", "summary1", "summary2", "summary3", "text", "source", "references", "prompt", "choices", "word")
+TEXT = (
+    "dialogue",
+    "summary",
+    "summary1",
+    "summary2",
+    "summary3",
+    "text",
+    "source",
+    "references",
+    "prompt",
+    "choices",
+    "word",
+    "zero_shot",
+    "best_prompt",
+    "lora",
+)
 USED = {
     "dialogues": "03, 05, 06",
     "reviews": "03",

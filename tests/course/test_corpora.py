@@ -129,7 +129,8 @@ def no(*_): raise AssertionError("network")
 socket.socket.connect = no
 from labutils.course import corpora
 for load in (corpora.load_dialogues, corpora.load_reviews, corpora.load_translations, corpora.load_probes,
-             corpora.load_prompting, corpora.load_words, corpora.load_prose, corpora.load_mixed):
+             corpora.load_prompting, corpora.load_words, corpora.load_prose, corpora.load_mixed,
+             corpora.load_written_summaries):
     load()
 """
     home = tmp_path / "user"
@@ -166,6 +167,16 @@ def test_own_dialogues_are_split_80_10_10(own) -> None:
 def test_the_smallest_file_fills_every_split(own) -> None:
     own(lines(corpora.MIN_DIALOGUES))
     assert {name: len(split) for name, split in corpora.load_dialogues().items()} == {"train": 24, "validation": 3, "test": 3}
+
+
+def test_the_course_s_dialogues_can_be_had_beside_one_s_own(own) -> None:
+    own(lines(30))
+    assert len(corpora.load_dialogues(own=False)["test"]) == 78 and len(corpora.load_dialogues()["test"]) == 3
+
+
+def test_written_summaries_stand_in_the_order_of_the_test_dialogues() -> None:
+    written = corpora.load_written_summaries()
+    assert "best prompt" in written and {len(texts) for texts in written.values()} == {78}
 
 
 def test_own_splits_are_disjoint_and_follow_from_the_text_alone(own) -> None:

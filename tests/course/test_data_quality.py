@@ -34,6 +34,7 @@ COSINE = {"dialogues": 0.65, "reviews": 0.65, "translations": 0.55, "prose": 0.6
 COPIED_4GRAMS, COPIED_MEAN = 0.10, 0.005  # of a summary's word 4-grams may stand in its dialogue: of any one; on average
 COMPRESSION, COMPRESSION_MEAN = (0.20, 0.75), (0.30, 0.45)  # words of the summary per word of the dialogue
 SUMMARY_WORDS = (12, 40)
+REFERENCE_RUN = 9  # words at most may follow one another in the same order in two summaries of the same dialogue
 REFERENCE_5GRAMS = 0.50  # of a summary's word 5-grams may stand in another summary of the same dialogue
 SCRIPTS_MEANT = {"corpus/mixed.jsonl"}  # emoji, several scripts and typographic quotes are its purpose
 
@@ -98,6 +99,12 @@ class TestDialogue(Row):
     summary3: Text
 
 
+class Written(Row):
+    best_prompt: Text
+    zero_shot: Text | None = None
+    lora: Text | None = None
+
+
 class Review(Row):
     kind: Text
     label: Literal["positive", "negative", "mixed"]
@@ -157,6 +164,7 @@ MODELS: dict[str, type[Row]] = {
     "dialogues/train.jsonl": Dialogue,
     "dialogues/validation.jsonl": Dialogue,
     "dialogues/test.jsonl": TestDialogue,
+    "dialogues/written.jsonl": Written,
     "reviews/reviews.jsonl": Review,
     "translations/translations.jsonl": Translation,
     "probes/sentiment.jsonl": Probe,
@@ -262,6 +270,14 @@ def test_the_three_summaries_of_a_test_dialogue_differ() -> None:
         for one, other in combinations(summaries(row), 2):
             a, b = grams(words(one), 5), grams(words(other), 5)
             assert len(a & b) <= REFERENCE_5GRAMS * min(len(a), len(b)), row["id"]
+            run = REFERENCE_RUN + 1
+            assert not grams(re.findall("[a-z0-9]+", one.lower()), run) & grams(re.findall("[a-z0-9]+", other.lower()), run), row[
+                "id"
+            ]
+
+
+def test_written_summaries_stand_beside_every_test_dialogue() -> None:
+    assert [row["id"] for row in rows("dialogues/written.jsonl")] == [row["id"] for row in rows("dialogues/test.jsonl")]
 
 
 # --- duplicates
