@@ -139,7 +139,7 @@ overlap = check("6.1", overlap)
 # %% [markdown]
 # One numerator has two denominators.
 #
-# `!` They are often exchanged. **Recall** divides by the *reference's* n-grams and says how much of what should be there is there.
+# They are often exchanged. **Recall** divides by the *reference's* n-grams and says how much of what should be there is there.
 # **Precision** divides by the *candidate's* and says how much of what is there should be. The **F1** is their harmonic mean,
 # 2PR / (P + R), which stays near the smaller of the two.
 #
@@ -239,7 +239,7 @@ assert largest < 1e-9
 # score rises a little, and no system has improved. So a stemmed score and an unstemmed one cannot be compared, and papers do not always
 # say which one they give.
 #
-# Two questions. `!` The name in the first is often expanded with another G.
+# Two questions. The name in the first is often expanded with another G.
 
 # %%
 quiz("6.a")
@@ -498,7 +498,7 @@ brevity = check("6.5", brevity)
 #
 # **Exercise 6.6.** The score is 100 × penalty × the *geometric* mean of the precisions, the fourth root of the product of four.
 #
-# `!` BLEU is often called an average of precisions. In a plain average a missing order costs a quarter. In the geometric mean one
+# BLEU is often called an average of precisions. In a plain average a missing order costs a quarter. In the geometric mean one
 # zero makes the whole score zero.
 
 
@@ -709,7 +709,7 @@ record("wrong winner with ten examples, share", upsets[10])
 # The **bootstrap** answers with the examples at hand. Draw 78 of the 78 *with* replacement, take the mean, and do it thousands of times.
 # The middle 95 % of these means is an interval for the score.
 #
-# `!` If two intervals overlap, the difference need not be noise. Both systems saw the *same* dialogues. If what is hard for one is hard
+# If two intervals overlap, the difference need not be noise. Both systems saw the *same* dialogues. If what is hard for one is hard
 # for the other, part of the luck cancels in the difference. The **paired bootstrap** resamples the differences.
 #
 # **Exercise 6.8.** `difference_interval(a, b, draws)` returns the two ends of the middle 95 % of the mean difference a − b, one mean per
@@ -836,7 +836,7 @@ for metric in ("ROUGE-1", "ROUGE-2"):
 # constant string. Lab 05 measures what training changes, with these same scores. Whoever reports a gain should show it against the best
 # row that is free, and not against a weak prompt.
 #
-# `!` A score above the ceiling would not mean "better than a careful writer". The system would be closer to these references than they
+# A score above the ceiling would not mean "better than a careful writer". The system would be closer to these references than they
 # are to one another, for example by copying their style.
 #
 # ## 10. Text beyond a to z
@@ -1003,7 +1003,7 @@ assert RougeScorer(["rougeLsum"]).score(r, c)["rougeLsum"].fmeasure == rows[-1][
 #
 # A text that shares no run of four words has a 4-gram precision of 0, and BLEU without smoothing is 0, however good the rest.
 #
-# `!` Corpus BLEU is not the mean of sentence scores. A single sentence has few 4-grams, so its score depends on the smoothing. What is the
+# Corpus BLEU is not the mean of sentence scores. A single sentence has few 4-grams, so its score depends on the smoothing. What is the
 # corpus BLEU of "Thank you ." against itself?
 
 # %% tags=["optional"]
