@@ -52,6 +52,10 @@ def share_of_the_dialogue(facts: list[str], dialogue: str) -> float:
     return _found(facts, dialogue) / len(_words(dialogue))
 
 
+def share_of_the_different_words(facts: list[str], dialogue: str) -> float:
+    return _found(facts, dialogue) / len(set(_words(dialogue)))
+
+
 def counts_the_facts(facts: list[str], dialogue: str) -> float:
     return float(_found(facts, dialogue))
 
@@ -83,6 +87,7 @@ EXERCISES = {
         (
             looks_inside_words,
             share_of_the_dialogue,
+            share_of_the_different_words,
             counts_the_facts,
             keeps_the_case,
             nothing_counts_as_all,

@@ -187,7 +187,7 @@ TYPED = [
     (
         "5.8",
         "def f(facts, dialogue):\n words = set(re.findall(r'\\w+', dialogue.lower()))\n return sum(x in words for x in facts) / len(words)",
-        "words of the dialogue",
+        "different words of the dialogue",
     ),
     (
         "5.8",
