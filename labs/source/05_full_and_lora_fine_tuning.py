@@ -122,7 +122,8 @@ assert labels.count(-100) == len(everything[0].prompt)
 
 # %% [markdown]
 # How many pairs do you need? For a single task, 500 to 1,000 good ones are a common recommendation. This course has 500, the race below uses
-# fewer so that it takes minutes, and section 9 looks at all of them.
+# fewer so that it takes minutes, and section 9 looks at all of them. **Try it.** Put another number in the place of the 0 in `pairs[0]`, and look where
+# the labels begin.
 #
 # ## 2. The loss on the completion
 #
@@ -200,7 +201,7 @@ outcome("5.p2", {(True, False, True, False): 2}.get(tuple(off[1:]), 3))
 # (1) gives another number altogether, a mixture of the task and of guessing pads. (2) is harmless, because a decoder's token looks only to
 # the left and never sees the pads. In (3) the pads stand before the prompt, and the prompt reads them. The mask of (4) hides them again.
 # (Positions count from the first pad in (4). That changes nothing here, because rotary positions are relative. A model with learned positions
-# needs `position_ids` as well.) The library pads on the right.
+# needs `position_ids` as well.) The library pads on the right. **Try it.** Take 10 pads, or pad with the token of a full stop.
 
 # %%
 quiz("5.a")
@@ -245,7 +246,7 @@ rate_at = check("5.3", rate_at)
 # %% [markdown]
 # This is the whole loop. Each step computes the loss and its gradient, shortens a gradient that is too long (**gradient clipping**), and
 # lets AdamW update the weights. `labutils.tuning.train` is the same loop with a progress bar, a checkpoint if you press Interrupt, and steps cut
-# to fit the memory.
+# to fit the memory. **Try it.** `[rate_at(step, 20, 1.0, 2) for step in range(20)]` in a new cell shows the schedule of the race below.
 
 
 # %%
@@ -629,7 +630,7 @@ assert torch.allclose(by_hand, before + part.scaling["summaries"] * b @ a, atol=
 
 # %% [markdown]
 # The same outputs from a plain linear layer, and a base that comes back. (Lab 07 measures what merging saves in time, and puts two adapters on
-# one base.)
+# one base.) **Try it.** What does the loss do if you add the change twice?
 #
 # ## 8. Against everything that is free
 #

@@ -20,7 +20,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from labutils.evaluation import meaning
 
-FILES = sorted(DATA.rglob("*.jsonl"))
+FILES = sorted(
+    path for path in DATA.rglob("*.jsonl") if path.parent.name != "study"
+)  # a record of runs: tests/tuning/test_study.py
 FOLDERS = sorted({path.parent for path in FILES})
 SPLITS = ("train", "validation", "test")
 
