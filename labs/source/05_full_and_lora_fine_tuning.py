@@ -483,8 +483,7 @@ assert (counts["lora"], counts["full"]) == (lora_count, shape.parameters)
 #
 # A method's memory and speed depend on how a step is cut. How many examples go through at once? Are the activations kept, or computed again
 # (**checkpointing**)? Is freed memory given back at once? If each arm ran in its own best setting, a difference in seconds would mix method and
-# setting. So both run in the one setting that fits the hungrier arm into the memory of a small session. (The fastest plan of each alone is
-# in *Going further*.)
+# setting. So both run in the one setting that fits the hungrier arm into the memory of a small session.
 #
 # The examples are drawn from the training set by a seed, as in the study of section 9.
 
@@ -568,16 +567,30 @@ assert all(abs(ratio - 1) < 0.2 for ratio in ratios.values()) or not lab.course_
 #
 # LoRA's seconds are not cut in the same way as its bytes. The forward pass and the gradient of every layer's input cost as much as before. Only
 # the gradients of the weights and the optimizer's work fall away.
+#
+# Without the rule of one setting, LoRA's step has room to spare. The next table has the fastest plan of each. It is predicted and not run, and the
+# speed is a rule of thumb that was measured once with the course's model on two cores.
+
+# %% tags=["device"]
+from labutils.tuning.plan import StepConfig
+
+rows = []
+for name in RATES:
+    best = tuning.plan_training(model, drawn, name, batch=BATCH, memory_gib=memory_gib)
+    speeds = [StepConfig(p.micro_batch, p.checkpointing, p.frugal).relative_speed for p in (plans[name], best)]
+    rows.append((name, str(best), f"{speeds[1] / speeds[0]:.2f}"))
+show_table(("method", "fastest plan, predicted", "speed beside the shared plan"), rows, f"{memory_gib} GiB for tensors")
+assert len(rows) == 2
 
 # %% tags=["device"]
 race_reports.validation_curves(arms, len(validation))
 drops = {name: arm["curve"][0][1] - arm["curve"][-1][1] for name, arm in arms.items()}
 print({name: f"{drop:.2f} nats per token below the start" for name, drop in drops.items()})
-assert lab.profile == "smoke" or not lab.course_model or min(drops.values()) > 0
+assert lab.profile == "smoke" or not (lab.course_model and lab.course_dialogues) or min(drops.values()) > 0
 
 # %% [markdown]
-# These dialogues were not trained on, and the loss on them falls for both. A falling loss on the *training* set would not show that, and a
-# lower loss is not yet a better summary.
+# These dialogues were not trained on. Where the loss on them falls, something was learned that goes beyond the training examples. A falling loss
+# on the *training* set would not show that, and a lower loss is not yet a better summary.
 #
 # ## 7. Merge
 #
@@ -795,23 +808,6 @@ assert shape.parameters == Shape.of(tuned.unload()).parameters
 #
 # Short pieces, each by itself.
 #
-# ### The fastest plan of each
-#
-# Without the rule of one setting, LoRA's step has room to spare. These plans are predicted, not run. The relative speed is a rule of
-# thumb, measured once with the course's model on two cores.
-
-# %% tags=["device", "optional"]
-from labutils.tuning.plan import StepConfig
-
-rows = []
-for name in RATES:
-    best = tuning.plan_training(model, drawn, name, batch=BATCH, memory_gib=memory_gib)
-    speeds = [StepConfig(p.micro_batch, p.checkpointing, p.frugal).relative_speed for p in (plans[name], best)]
-    rows.append((name, str(best), f"{speeds[1] / speeds[0]:.2f}"))
-show_table(("method", "fastest plan, predicted", "speed beside the shared plan"), rows, f"{memory_gib} GiB for tensors")
-assert len(rows) == 2
-
-# %% [markdown] tags=["optional"]
 # ### Texts twice as long
 #
 # Does the plan hold the memory where dialogues are longer? It looks at the longest example. Here each example's prompt is doubled, and only

@@ -133,6 +133,8 @@ def _follow(process: subprocess.Popen[str], arm: Arm) -> None:
 
 def _interrupt(process: subprocess.Popen[str]) -> None:
     """Ask the process to stop, and give it time to save. A second press ends it at once."""
+    if os.name != "posix":
+        return  # Windows has no such signal for one process: it is ended by the caller
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGINT)
     with suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
