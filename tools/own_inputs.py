@@ -47,15 +47,14 @@ def save_models(folder: Path) -> dict[str, Path]:
     tokenizer.chat_template = None
     torch.manual_seed(0)
     ends: dict[str, Any] = {"vocab_size": len(tokenizer), "bos_token_id": 1, "eos_token_id": 2}
+    encoder_ends: dict[str, Any] = {**ends, "pad_token_id": 0, "decoder_start_token_id": 0}
     heads: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 2}
     models: dict[str, Any] = {
         "gpt2": GPT2LMHeadModel(GPT2Config(n_positions=1024, n_embd=64, n_layer=2, n_head=4, **ends)),
         "llama": LlamaForCausalLM(
             LlamaConfig(hidden_size=96, intermediate_size=192, num_hidden_layers=3, tie_word_embeddings=True, **heads, **ends)
         ),
-        "t5": T5ForConditionalGeneration(
-            T5Config(d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, decoder_start_token_id=0, pad_token_id=0, **ends)
-        ),
+        "t5": T5ForConditionalGeneration(T5Config(d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, **encoder_ends)),
     }
     for kind, model in models.items():
         model.save_pretrained(folder / kind)

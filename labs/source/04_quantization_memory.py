@@ -748,7 +748,7 @@ show_table(("term", "off by", "predicted, MiB", "measured, MiB"), rows, f"A step
 record("training terms, predicted over measured", {term: round(full[term].n_bytes / n, 3) for term, n in sizes.items()})
 del net, cache
 close = 0.05 if lab.device == "cpu" else 0.25  # the kernels of a GPU keep somewhat other tensors
-assert not lab.course_model or all(abs(full[term].n_bytes / n - 1) < close for term, n in sizes.items()) and abs(full.total / found.total_allocated - 1) < 0.25
+assert not lab.course_model or (all(abs(full[term].n_bytes / n - 1) < close for term, n in sizes.items()) and abs(full.total / found.total_allocated - 1) < 0.25)
 
 # %% tags=["device"]
 from labutils.memory import accelerate_estimate, korthikanti_activations, states_at_16_bytes, states_at_18_bytes
