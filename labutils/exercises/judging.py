@@ -68,7 +68,7 @@ def judge(exercise: Exercise, function: Any) -> Verdict:
     for case in cases:
         trial = _Trial(call_text(functions.reference, case))
         try:
-            _try(trial, exercise, functions.reference, function, case, bounded, TOTAL_SECONDS - (time.monotonic() - start))
+            _try(trial, exercise, functions, function, case, bounded, TOTAL_SECONDS - (time.monotonic() - start))
         except NotAnswered:
             return Verdict("open", "not answered yet. The cells below use the reference for now.")
         except WrongAnswer as wrong:
@@ -148,7 +148,13 @@ def call_text(reference: Function, case: Case) -> str:
 
 
 def _try(
-    trial: _Trial, exercise: Exercise, reference: Function, function: Function, case: Case, bounded: Bounded, seconds_left: float
+    trial: _Trial,
+    exercise: Exercise,
+    functions: ExerciseFunctions,
+    function: Function,
+    case: Case,
+    bounded: Bounded,
+    seconds_left: float,
 ) -> None:
     """Run the learner's function on one case and fill in the trial.
 
@@ -157,7 +163,8 @@ def _try(
         WrongAnswer: it raised, took too much time or memory, returned nothing, or changed its arguments.
     """
     with _quiet():
-        trial.want = reference(*copy.deepcopy(case))
+        trial.want = functions.reference(*copy.deepcopy(case))
+        others = functions.also_right(*copy.deepcopy(case)) if functions.also_right else ()
         given = copy.deepcopy(case)
 
     def examine() -> None:
@@ -170,6 +177,8 @@ def _try(
         with _quiet():
             _require_untouched(given, case, bounded)
             trial.kind, trial.problem = _problem_with(trial.got, trial.want, exercise.atol, bounded)
+            if any(_problem_with(trial.got, other, exercise.atol, bounded) == ("", "") for other in others):
+                trial.kind = trial.problem = ""
 
     with captured_output() as trial.printed, uninitialized_memory_filled():
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import warnings
 from collections import Counter
@@ -12,7 +13,7 @@ import torch
 from made_exercises import NUMBER, TENSOR, WHOLE, double, exercise, with_random_cases, wrong
 
 from labutils.exercises.judging import all_cases, judge
-from labutils.exercises.registry import Exercise
+from labutils.exercises.registry import Exercise, ExerciseFunctions
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,8 @@ def test_none_on_one_way_only_is_a_forgotten_return() -> None:
 @pytest.mark.parametrize(
     ("item", "answer", "words"),
     [
-        (TENSOR, lambda x: [2.0, 6.0], ["type list", "a tensor of shape (2,)"]),
+        (TENSOR, lambda x: [2.0, 6.0], ["type list", "a tensor of shape (2,)", "`torch.tensor(...)`"]),
+        (TENSOR, lambda x: (2 * x).numpy(), ["type ndarray", "a tensor of shape (2,)", "`torch.tensor(...)`"]),
         (TENSOR, lambda x: 2.0, ["type float", "a tensor of shape (2,)"]),
         (NUMBER, lambda a, b: "0.75", ["type str", "number"]),
         (NUMBER, lambda a, b: True, ["type bool", "number"]),
@@ -264,6 +266,16 @@ def test_a_mistake_that_a_random_case_tells_apart_is_not_named() -> None:
     )
     message = wrong(item, lambda items: max([*items, 0]), "expected 3, got 2")
     assert "Not this." not in message
+
+
+def test_each_of_several_right_results_passes_and_any_other_is_compared_with_the_reference() -> None:
+    functions = ExerciseFunctions(
+        LARGEST.functions().reference, lambda: [([1, 2],), ([3, 5],)], also_right=lambda items: [max(items) + 10]
+    )
+    item = dataclasses.replace(LARGEST, functions=lambda: functions)
+    assert judge(item, lambda items: max(items)).status == "passed"
+    assert judge(item, lambda items: max(items) + 10 * (3 in items)).status == "passed"
+    wrong(item, lambda items: max(items) + 20, "expected 2, got 22")
 
 
 def test_a_mistake_whose_result_is_right_on_the_case_shown_is_not_named() -> None:
