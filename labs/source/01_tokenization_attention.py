@@ -408,8 +408,9 @@ for i, weight in zip(ids.tolist(), weights, strict=True):
 # pairs, and each pair is an arrow in a plane. At position t, pair i is turned by the angle t · speed_i, where
 # speed_i = base^(−i / (d/2)). The base is 10,000 in the paper and 100,000 in our model. Turning (a, b) by an angle gives (a cos − b sin, b cos + a sin).
 #
-# **Exercise 1.3.** `rotate(x, positions, base)` takes x (..., T, d) and positions (T), and returns x turned, in the same shape. In our
-# model, number i makes a pair with number i + d/2, so the first half of the vector holds every a and the second half every b.
+# **Exercise 1.3.** `rotate(x, positions, base)` takes the tensors x (..., T, d) and positions (T), and returns a tensor, x turned, in the
+# same shape. In our model, number i makes a pair with number i + d/2, so the first half of the vector holds every a and the second
+# half every b.
 
 
 # %% tags=["exercise"] exercise="1.3"

@@ -102,8 +102,9 @@ quiz("2.a")
 # sum. A **temperature** T divides the logits first, so the whole is `softmax(logits / T)`. The name comes from physics, where the
 # same formula says how likely a particle is to be in a state of some energy.
 #
-# **Exercise 2.1.** Write the softmax with a temperature. Mind large logits: exp(1000) is more than a 64-bit float can hold. The
-# result does not change if you subtract the same number from every logit, so subtract the largest first.
+# **Exercise 2.1.** Write the softmax with a temperature. Logits and probabilities are tensors, here and in the exercises below. Mind
+# large logits: exp(1000) is more than a 64-bit float can hold. The result does not change if you subtract the same number from every
+# logit, so subtract the largest first.
 
 
 # %% tags=["exercise"] exercise="2.1"
