@@ -35,7 +35,7 @@ def show_verdict(id: str, title: str, verdict: Verdict, nudge: str = "") -> None
     message = printable(verdict.message)
     if verdict.printed:
         verdict.printed.show(f"Your function printed{verdict.call and f' for {verdict.call}'}:")
-    plain = f"{id} {title}: {word}, {message}{nudge}"
+    plain = f"{id} {title}: {word}{'.' if verdict.status == 'wrong' else ','} {message}{nudge}"
     card = (
         f'<div role="status" style="border-left: 5px solid {colour}; padding: 4px 12px; margin: 4px 0;">'
         f"<b>{html.escape(id)} {html.escape(title)}: {word}.</b> {html.escape(message[:1].upper() + message[1:] + nudge)}</div>"
