@@ -67,7 +67,7 @@ def _text(value: Any, digits: int, depth: int) -> str:
             return f"[{inner}]"
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     try:
-        return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+        return " ".join(re.sub(r" at 0x[0-9a-f]+", "", repr(value)).split())  # an array has a line for each row
     except Exception:
         return type_text(value)
 
