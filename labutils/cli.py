@@ -14,6 +14,7 @@ from rich.text import Text
 from labutils import __version__, content
 from labutils.errors import LabError
 from labutils.machine import settings
+from labutils.workshop import commands
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="LLM Labs from the command line."
@@ -233,6 +234,9 @@ def reset(
 def version() -> None:
     """Print the version of labutils."""
     console.print(__version__)
+
+
+commands.add_to(app)
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ def check(id: str, function: Any) -> Function:
             verdict = judge(exercise, function)
     nudge = ""
     if verdict.status != "open":
-        entry = record_attempt(exercise.id, passed=verdict.status == "passed")
+        entry = record_attempt(exercise.id, passed=verdict.status == "passed", kind=verdict.kind)
         nudge = f'Stuck? Run hint("{exercise.id}") in a new cell.'
         if entry.tries >= HINT_AFTER_TRIES and not entry.passed:
             name = HINT_NAMES[min(entry.hints, len(HINT_NAMES) - 1)]

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from labutils.errors import LabError
+from labutils.exercises.progress_entries import Guess, PredictionProgress
 from labutils.exercises.progress_file import (
-    Guess,
-    PredictionProgress,
     load_progress,
     not_kept,
     record_guess,

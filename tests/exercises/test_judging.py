@@ -6,6 +6,7 @@ import dataclasses
 import re
 import warnings
 from collections import Counter
+from typing import get_args, get_type_hints
 
 import numpy
 import pytest
@@ -14,6 +15,8 @@ from made_exercises import NUMBER, TENSOR, WHOLE, double, exercise, with_random_
 
 from labutils.exercises.judging import all_cases, judge
 from labutils.exercises.registry import Exercise, ExerciseFunctions
+from labutils.exercises.values import Difference
+from labutils.exercises.verdicts import KINDS
 
 
 @pytest.mark.parametrize(
@@ -387,3 +390,19 @@ def test_a_warning_that_is_an_error_is_one_like_any_other_and_the_judge_itself_w
 def test_emptying_the_arguments_is_changing_them() -> None:
     item = exercise(lambda items, more: sum(items), ([1, 2], {"a": 1}))
     wrong(item, lambda items, more: items.clear() or more.clear() or 3, "changing the input in place")
+
+
+def test_every_kind_of_wrong_answer_has_its_words() -> None:
+    kinds = set(get_args(get_type_hints(Difference)["kind"]))
+    assert kinds < set(KINDS)
+    answers = {
+        "raised": lambda text: text.nothing,
+        "none": lambda text: None,
+        "type": lambda text: "4",
+        "value": lambda text: 5,
+        "signature": lambda: 4,
+    }
+    assert {kind: judge(WHOLE, answer).kind for kind, answer in answers.items()} == {kind: kind for kind in answers}
+    assert judge(TENSOR, lambda x: 3 * x).kind == "mistake_0"
+    assert judge(TENSOR, lambda x: x.mul_(2)).kind == "input"
+    assert judge(WHOLE, len).kind == ""
