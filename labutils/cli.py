@@ -33,8 +33,14 @@ def say(text: str) -> None:
 
 
 @app.command()
-def doctor(folder: Folder = Path()) -> None:
+def doctor(
+    folder: Folder = Path(),
+    code: Annotated[bool, typer.Option("--code", help="Print a short code instead, for the person who teaches.")] = False,
+) -> None:
     """Say what this machine is, what is missing, and which labs will run. Exits with 1 if something must be mended."""
+    if code:
+        commands.code(folder)
+        return
     from labutils.course.doctor import Finding, environment, forecast, installed
 
     def table(title: str, findings: list[Finding]) -> bool:

@@ -5,5 +5,6 @@ from labutils.lazy import lazy_names
 _NAMES = {
     "cohort": ["Person", "read_folder"],
     "cohort_page": ["page"],
+    "readiness": ["decode", "encode", "measure"],
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)
