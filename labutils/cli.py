@@ -14,6 +14,7 @@ from rich.text import Text
 from labutils import __version__, content
 from labutils.errors import LabError
 from labutils.machine import settings
+from labutils.workshop import commands
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="LLM Labs from the command line."
@@ -32,8 +33,14 @@ def say(text: str) -> None:
 
 
 @app.command()
-def doctor(folder: Folder = Path()) -> None:
+def doctor(
+    folder: Folder = Path(),
+    code: Annotated[bool, typer.Option("--code", help="Print a short code instead, for the person who teaches.")] = False,
+) -> None:
     """Say what this machine is, what is missing, and which labs will run. Exits with 1 if something must be mended."""
+    if code:
+        commands.code(folder)
+        return
     from labutils.course.doctor import Finding, environment, forecast, installed
 
     def table(title: str, findings: list[Finding]) -> bool:
@@ -233,6 +240,9 @@ def reset(
 def version() -> None:
     """Print the version of labutils."""
     console.print(__version__)
+
+
+commands.add_to(app)
 
 
 def main() -> None:
