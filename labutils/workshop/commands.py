@@ -11,6 +11,7 @@ import typer
 def add_to(app: typer.Typer) -> None:
     """Give `labs` the commands of this module."""
     app.command()(ready)
+    app.command("serve-room")(serve_room)
     app.command()(cohort)
 
 
@@ -75,3 +76,40 @@ def ready(
         + (f"; {damaged} damaged." if damaged else ".")
     )
     raise typer.Exit(0 if number == len(lines) else 1)
+
+
+def serve_room(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The wheels to serve, as `labs fetch --to FOLDER` leaves them.")
+    ],
+    address: Annotated[str, typer.Option("--address", help="The address of this machine in the room's network.")] = "",
+    port: Annotated[int, typer.Option("--port", help="The port.")] = 8000,
+) -> None:
+    """Serve wheels, models and notebooks to a room, read-only, by plain HTTP on one address. Ctrl+C ends it."""
+    from labutils.course.serve import check_port
+    from labutils.errors import LabError
+    from labutils.workshop.room import Room, addresses, collect, lacking
+
+    check_port(port)
+    if not address:
+        there = " or ".join(f"--address {one}" for one in addresses()) or "--address with this machine's own"
+        raise LabError(f"Choose the address on which the room reaches this machine: {there}.")
+    files = collect(folder.expanduser().absolute())
+    for line in lacking(files):
+        typer.echo(line)
+    try:
+        room = Room(address, port, files)
+    except OSError as error:
+        raise LabError(
+            f"{address}:{port} cannot be served ({error.strerror or error}): choose another with --address or --port."
+        ) from error
+    with room:
+        total = sum(file.bytes for file in files.values())
+        typer.echo(
+            f"{len(files)} files, {total / 1e6:,.0f} MB, at {room.url}. Each participant runs: labs setup --from {room.url}"
+        )
+        typer.echo("Whoever is in this network can read them. Stop with Ctrl+C.")
+        try:
+            room.serve_forever()
+        except KeyboardInterrupt:
+            typer.echo("Stopped.")

@@ -19,7 +19,10 @@ import nbformat
 import pytest
 from paths import ROOT
 
+from labutils.machine import settings
+
 VERSION = "0.9.6"
+MODELS = settings.home() / "models"  # read before any test has a home of its own
 TOOLS = ROOT / "build" / "nbgrader"
 LAB = "lab00"
 NAME = "00_start_here.ipynb"
@@ -58,8 +61,6 @@ def submissions(release: nbformat.NotebookNode, source: nbformat.NotebookNode) -
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory, nbgrader: Path) -> Path:
     """A course folder in which four submissions were marked."""
-    from conftest import REAL_HOME
-
     folder = tmp_path_factory.mktemp("course")
     source = export_nbgrader.assignment(next(path for path in editions.sources() if path.stem == NAME[:-6]))
     (folder / "source" / LAB).mkdir(parents=True)
@@ -68,9 +69,10 @@ def course(tmp_path_factory: pytest.TempPathFactory, nbgrader: Path) -> Path:
     config = export_nbgrader.CONFIG.format(factor=0, least=0, timeout=timeout)
     (folder / "nbgrader_config.py").write_text(config)
     home = tmp_path_factory.mktemp("home")
-    (home / "models").symlink_to(REAL_HOME / "models", target_is_directory=True)
+    (home / "models").symlink_to(MODELS, target_is_directory=True)
     variables = {
         **os.environ,
+        "PATH": f"{nbgrader.parent}{os.pathsep}{os.environ['PATH']}",  # it calls alembic by its bare name
         "JUPYTER_PATH": str(Path(sys.prefix) / "share" / "jupyter"),
         "LABS_HOME": str(home),
         "LABS_PROFILE": "smoke",
