@@ -104,6 +104,7 @@ class TestDialogue(Row):
 class Written(Row):
     best_prompt: Text
     zero_shot: Text | None = None
+    full: Text | None = None
     lora: Text | None = None
 
 
