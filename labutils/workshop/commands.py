@@ -88,7 +88,7 @@ def serve_room(
     """Serve wheels, models and notebooks to a room, read-only, by plain HTTP on one address. Ctrl+C ends it."""
     from labutils.course.serve import check_port
     from labutils.errors import LabError
-    from labutils.workshop.room import Room, addresses, collect, lacking
+    from labutils.workshop.room import RoomServer, addresses, collect, lacking
 
     check_port(port)
     if not address:
@@ -98,7 +98,7 @@ def serve_room(
     for line in lacking(files):
         typer.echo(line)
     try:
-        room = Room(address, port, files)
+        room = RoomServer(address, port, files)
     except OSError as error:
         raise LabError(
             f"{address}:{port} cannot be served ({error.strerror or error}): choose another with --address or --port."

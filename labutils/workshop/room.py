@@ -112,7 +112,7 @@ def _welcome(files: dict[str, Served], host: str, port: int) -> bytes:
     )
 
 
-class Room(ThreadingHTTPServer):
+class RoomServer(ThreadingHTTPServer):
     """The server of a room."""
 
     daemon_threads = True
@@ -141,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
     server_version = "labs"
     sys_version = ""
     timeout = IDLE_SECONDS
-    server: Room
+    server: RoomServer
 
     def do_HEAD(self) -> None:
         """The head of an answer."""

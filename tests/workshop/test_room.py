@@ -20,7 +20,7 @@ from labutils.course.assets import Model, Wheel
 from labutils.course.room_client import room_url, room_wheel
 from labutils.errors import AssetError, LabError
 from labutils.workshop import room
-from labutils.workshop.room import Room, collect, lacking
+from labutils.workshop.room import RoomServer, collect, lacking
 
 BYTES = bytes(range(256)) * 4_000  # a megabyte
 
@@ -58,7 +58,7 @@ def serving(server) -> Iterator[str]:
 
 @pytest.fixture
 def url(folder: Path) -> Iterator[str]:
-    yield from serving(Room("127.0.0.1", 0, collect(folder)))
+    yield from serving(RoomServer("127.0.0.1", 0, collect(folder)))
 
 
 def ask(url: str, path: str, method: str = "GET", **headers: str) -> tuple[int, bytes, dict[str, str]]:
@@ -177,7 +177,7 @@ def test_an_interrupt_ends_it_quietly(labs, folder: Path, monkeypatch: pytest.Mo
     def interrupted(self) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Room, "serve_forever", interrupted)
+    monkeypatch.setattr(RoomServer, "serve_forever", interrupted)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
