@@ -187,6 +187,20 @@ def test_too_small_a_disk_is_one_sentence_before_anything_is_done(set_up, comman
     assert not bootstrap.VENV.exists()
 
 
+def test_what_a_broken_off_environment_takes_counts_as_free(set_up, commands, bootstrap, monkeypatch) -> None:
+    (bootstrap.VENV / "lib").mkdir(parents=True)
+    with open(bootstrap.VENV / "lib" / "big", "wb") as file:
+        file.truncate(2 * 10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=5 * 10**9, used=2 * 10**9, free=25 * 10**8))
+    assert set_up() is None and installs(commands)
+
+
+def test_the_models_can_come_from_a_folder(set_up, commands, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert set_up("--from", "stick") is None
+    assert commands[-1][-3:] == ["setup", "--from", str(tmp_path / "stick")]
+
+
 FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n"
 UNREACHABLE = "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(refused)': /torch/\n"
 ABSENT = "ERROR: No matching distribution found for torch==2.13.0+cpu\n"
