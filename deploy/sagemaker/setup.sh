@@ -14,7 +14,7 @@ if grep -q $'\r' "${BASH_SOURCE[0]}"; then echo "setup: this copy of the script 
 set -euo pipefail
 
 export HOME="${HOME:-/home/sagemaker-user}"
-NEEDED_MB=4000 # free disk for the environment and the models, as tools/bootstrap.py asks for
+NEEDED_MB=3500 # free disk for the environment and the models, as tools/bootstrap.py asks for
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 if [ -z "${LABS_FOLDER:-}" ]; then
     LABS_FOLDER="$HOME/llm-labs"

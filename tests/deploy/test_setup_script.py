@@ -153,7 +153,7 @@ def test_a_short_disk_is_one_sentence_and_nothing_is_written(machine: Machine) -
     done = machine.start("--wait")
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1] == (
-        f"setup: the disk of {machine.home} has 2048 MB free and the course needs 4000 MB: free some, or give the space a larger "
+        f"setup: the disk of {machine.home} has 2048 MB free and the course needs 3500 MB: free some, or give the space a larger "
         "volume, and start it again."
     )
     assert set(machine.home.iterdir()) == {machine.log}
@@ -163,7 +163,7 @@ def test_a_short_disk_is_one_sentence_and_nothing_is_written(machine: Machine) -
 def test_what_a_broken_off_start_left_counts_as_free(machine: Machine) -> None:
     shutil.copytree(machine.source, machine.course)
     (machine.course / ".venv").mkdir()
-    machine.program("df", "printf 'x\\nx 1 1 2500000 1 /\\n'")
+    machine.program("df", "printf 'x\\nx 1 1 2000000 1 /\\n'")
     machine.program("du", "echo 1900 here")
     assert machine.start("--wait").returncode == 0
 

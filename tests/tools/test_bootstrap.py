@@ -182,7 +182,7 @@ def test_another_flavour_of_torch_replaces_the_one_that_is_there(set_up, command
 
 def test_too_small_a_disk_is_one_sentence_before_anything_is_done(set_up, commands, bootstrap, monkeypatch, says) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=10**10, used=9 * 10**9, free=10**9))
-    says(set_up(), "set-up: ", "4 GB", "1.0 GB", "disk")
+    says(set_up(), "set-up: ", "3.5 GB", "1.0 GB", "disk")
     assert commands == []
     assert not bootstrap.VENV.exists()
 
@@ -191,7 +191,7 @@ def test_what_a_broken_off_environment_takes_counts_as_free(set_up, commands, bo
     (bootstrap.VENV / "lib").mkdir(parents=True)
     with open(bootstrap.VENV / "lib" / "big", "wb") as file:
         file.truncate(2 * 10**9)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=5 * 10**9, used=2 * 10**9, free=25 * 10**8))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=5 * 10**9, used=2 * 10**9, free=2 * 10**9))
     assert set_up() is None and installs(commands)
 
 
