@@ -23,6 +23,9 @@ fi
 scratch="${TMPDIR:-/tmp}/llm-labs-setup-$(id -u)" # outside the home, which is small
 log="$HOME/llm-labs-setup.log"
 export LABS_FOLDER NEEDED_MB scratch log
+for name in LABS_COURSE LABS_MODELS LABS_PYTHON LABS_HOME PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS; do
+    [ -z "${!name:-}" ] || export "${name?}" # a setting counts, exported or not
+done
 
 say() { printf 'setup: %s\n' "$*"; }
 
