@@ -11,7 +11,7 @@ NBVAL := $(RUN) tools/validate.py
 # Unit tests on all cores; what measures memory or time runs alone afterwards.
 SIDE_BY_SIDE := $(RUN) -m pytest -q -n auto --dist worksteal
 
-.PHONY: help lab setup dev test quick test-full test-gpu test-browser test-sagemaker pythons report build bench wheel-test lint lock
+.PHONY: help lab setup dev test quick test-full test-gpu test-own test-browser test-nbgrader test-sagemaker pythons report build bench wheel-test lint lock
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\): *.*## /  make \1 - /p' Makefile
@@ -41,8 +41,14 @@ test-full: setup ## the solutions at their real sizes, every learner notebook to
 test-gpu: setup ## the solution notebooks on CUDA; fails where there is no CUDA device
 	$(NBVAL) --profile gpu --require-cuda labs/solutions
 
+test-own: setup  ## every lab with other models and a person's own dialogues: to its end, or refused in one sentence
+	$(RUN) tools/own_inputs.py
+
 test-browser: dev ## JupyterLab in a real browser, from the learner's side
 	$(RUN) -m pytest -q tests/browser
+
+test-nbgrader: setup ## nbgrader in its own environment marks four submissions of lab 00
+	$(RUN) -m pytest -q tests/longer/test_nbgrader.py
 
 test-sagemaker: setup ## a Studio space played: set-up, three labs, a restart, a full disk; Linux, root, gigabytes in build/studio/
 	$(RUN) tools/studio_test.py

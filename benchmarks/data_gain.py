@@ -2,7 +2,7 @@
 
     python benchmarks/data_gain.py                        all of train, all of test: about 12 minutes on two cores
     python benchmarks/data_gain.py --train 80 --test 36   the sizes of lab 05: about 4 minutes
-    python benchmarks/data_gain.py --save                 writes data/dialogues/written.jsonl too, the texts that lab 06 scores
+    python benchmarks/data_gain.py --save                 writes the prompts' texts to data/dialogues/written.jsonl too
 
 Prints a table and writes build/data_gain.json. Scores are those of lab 05: ROUGE F1 in points, averaged over the dialogue's
 references, with 95 % bootstrap intervals over the test dialogues; those of the gains are paired.
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from race_texts import save_columns
 
 from labutils import load_model
 from labutils.course.corpora import load_dialogues
@@ -72,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Zero-shot against one pass of LoRA on the course's dialogues.")
     parser.add_argument("--train", type=int, help="use the first N training dialogues (default: all)")
     parser.add_argument("--test", type=int, help="use the first N test dialogues (default: all)")
-    parser.add_argument("--save", action="store_true", help="keep three systems' texts in data/dialogues/written.jsonl")
+    parser.add_argument("--save", action="store_true", help="keep the texts of two prompts in data/dialogues/written.jsonl")
     arguments = parser.parse_args()
     torch.set_num_threads(limits.cores())
     settings.seed_everything(SEED)
@@ -126,10 +127,7 @@ def main() -> None:
     if arguments.save:
         prompts = [name for name in scores if name.startswith("zero-shot")]
         best = max(prompts, key=lambda name: statistics.fmean(scores[name]["ROUGE-1"]))
-        systems = {"zero_shot": f"zero-shot, {COURSE}", "best_prompt": best, "lora": last}
-        rows = [{"id": row["id"], **{key: texts[name][i] for key, name in systems.items()}} for i, row in enumerate(test)]
-        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
-        (ROOT / "data" / "dialogues" / "written.jsonl").write_text("".join(lines), encoding="utf-8")
+        save_columns({"zero_shot": texts[f"zero-shot, {COURSE}"], "best_prompt": texts[best]})
 
 
 if __name__ == "__main__":

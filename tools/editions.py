@@ -3,7 +3,7 @@
 A source is a jupytext percent script. Cell tags say who sees a cell:
   exercise    the stub, learner only; the cell's metadata names it, exercise="2.3", and it ends in check("2.3", ...)
   solution    the worked answer in its place, solutions and instructor
-  instructor  instructor only
+  instructor  instructor only; tools/instructor.py adds cells of its own
   device      the output depends on the machine: run by nbval, not compared; the next code cell that is not so tagged asserts
 """
 
@@ -20,6 +20,7 @@ from typing import Any
 
 import jupytext
 import nbformat
+from instructor import with_boxes
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,9 +64,10 @@ def make(source: Path, edition: str) -> NotebookNode:
     script = jupytext.read(source, fmt="py:percent")
     cells: list[NotebookNode] = []
     seen: dict[str, int] = {}
-    for cell in script.cells:
-        if tags(cell) & HIDDEN[edition]:
-            continue
+    shown = [cell for cell in script.cells if not tags(cell) & HIDDEN[edition]]
+    if edition == "instructor":
+        shown = with_boxes(shown, source.name[:2])
+    for cell in shown:
         if "device" in tags(cell):
             cell.metadata["tags"] = [*cell.metadata["tags"], IGNORE]
         name = hashlib.sha256(cell.source.encode()).hexdigest()[:12]

@@ -204,8 +204,7 @@ print(sum(a == b for a, b in zip(texts, back, strict=True)), "of", len(texts), "
 # %% [markdown]
 # Bytes can spell anything, so nothing is ever lost. With only 150 merges this tokenizer knows short words like *the*, and still
 # spells out *sun* and *east*.
-
-# %% [markdown]
+#
 # ### The other way to cut: WordPiece
 #
 # Our encoder's tokenizer is a **WordPiece** with 30,522 pieces. It does not replay merges. For each word it takes the longest piece
@@ -266,8 +265,7 @@ print("French, times English: {:.1f} ({:.1f} to {:.1f}, 95 %, n = 12)".format(*b
 # The column *times English* asks the fair question. It compares each line with its English translation, under the decoder's
 # tokenizer, and takes the mean. For French there are twelve lines, enough for an interval. Each other language has one line, so read
 # those as illustrations.
-
-# %% [markdown]
+#
 # ### Ids from another tokenizer
 #
 # An id is a row number in one model's table and nothing else. What does the decoder make of ids that come from the encoder's
@@ -296,6 +294,24 @@ outcome("1.p1", 1 if losses[1] < losses[0] + 1 else 3 if losses[1] > 9 else 2)
 # Each id picks a row of a table, the **embedding**, with 576 learned numbers for each of 49,152 tokens. In this model the same table
 # is used again at the very end, to score every token as the next one.
 #
+# From here on everything is arithmetic on tensors. Comments give the shape of each one. T is the number of tokens, D = 576 the size of a
+# token's vector, d = 64 the size of one head (section 3), V = 49,152 the size of the vocabulary, and `...` stands for any number of
+# dimensions in front. If you know NumPy, you know most of this notation. It works the same in PyTorch.
+
+# %%
+x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])  # (2, 3): two rows of three
+tens, ones = torch.tensor([10, 20, 30]), torch.tensor([1, 2])  # (3), (2)
+show_table(("notation", "what it does", "result"), [
+    ("x[..., :2]", "takes the first two of the last dimension", x[..., :2].tolist()),
+    ("x.sum(dim=-1)", "adds along the last dimension, one result per row", x.sum(dim=-1).tolist()),
+    ("x @ x.T", "dot product of every row with every row", (x @ x.T).tolist()),
+    ("x.transpose(0, 1).shape", "exchanges two dimensions", tuple(x.transpose(0, 1).shape)),
+    ("x[:, None].shape", "puts in a dimension of size 1", tuple(x[:, None].shape)),
+    ("tens[:, None] + ones", "(3, 1) with (2) gives (3, 2), all pairs", (tens[:, None] + ones).tolist()),
+    ("torch.cat([tens, ones], dim=-1)", "lays one beside the other", torch.cat([tens, ones], dim=-1).tolist()),
+])  # fmt: skip
+
+# %% [markdown]
 # What do directions mean? We compare two vectors by the **cosine** of the angle between them, which is 1 for the same direction,
 # 0 for a right angle and −1 for opposite directions. It is the dot product divided by both lengths. **Try it** with a word of your
 # own in the list.
@@ -370,7 +386,7 @@ outcome("1.p2", round(float(ours[-1]), 3))
 # %%
 block = model.model.layers[0]
 x = block.input_layernorm(table[ids]).double()  # (10, 576); section 4 builds this norm
-rows = slice(3 * 64, 4 * 64), slice(64, 2 * 64), slice(64, 2 * 64)  # head 3, and the keys and values that it uses
+rows = slice(3 * 64, 4 * 64), slice(64, 2 * 64), slice(64, 2 * 64)  # head 3, and the keys and values it uses, which three heads share
 parts = (block.self_attn.q_proj, block.self_attn.k_proj, block.self_attn.v_proj)
 q, k, v = (x @ part.weight[cut].double().T for part, cut in zip(parts, rows, strict=True))  # (10, 64) each
 scores = [sum(float(a * b) for a, b in zip(q[-1], key, strict=True)) / math.sqrt(64) for key in k]
@@ -386,14 +402,15 @@ for i, weight in zip(ids.tolist(), weights, strict=True):
 # bag of tokens.
 #
 # So positions have to be put in. The first transformer added **sines and cosines** of many speeds to the embedding (Vaswani et
-# al. 2017). Number 2i of position t is sin(t / 10000^(2i/D)), number 2i + 1 the cosine.
+# al. 2017). Number 2i of position t is sin(t / 10000^(2i/D)), number 2i + 1 the cosine. The first i turn fast, the last ones slowly.
 #
 # Newer models, ours too, **rotate** queries and keys instead of adding anything (Su et al. 2021). The numbers of a query are taken in
 # pairs, and each pair is an arrow in a plane. At position t, pair i is turned by the angle t · speed_i, where
-# speed_i = base^(−i / (d/2)). Turning (a, b) by an angle gives (a cos − b sin, b cos + a sin).
+# speed_i = base^(−i / (d/2)). The base is 10,000 in the paper and 100,000 in our model. Turning (a, b) by an angle gives (a cos − b sin, b cos + a sin).
 #
-# **Exercise 1.3.** `rotate(x, positions, base)` takes x (..., T, d) and positions (T), and returns x turned, in the same shape. In our
-# model, number i makes a pair with number i + d/2, so the first half of the vector holds every a and the second half every b.
+# **Exercise 1.3.** `rotate(x, positions, base)` takes the tensors x (..., T, d) and positions (T), and returns a tensor, x turned, in the
+# same shape. In our model, number i makes a pair with number i + d/2, so the first half of the vector holds every a and the second
+# half every b.
 
 
 # %% tags=["exercise"] exercise="1.3"

@@ -24,7 +24,7 @@
 # - say which settings a library brings in without asking, and what the order of the steps changes;
 # - choose settings for a task, and say what they will not fix.
 #
-# The core path has eight exercises and three quizzes and takes about 75 minutes. *Going further*, at the end, is optional.
+# The core path has eight exercises and three quizzes and takes about two hours. *Going further*, at the end, is optional.
 # `hint("2.1")` helps with exercise 2.1, and so on. If the next cell finds no `labutils`, choose *Kernel > Change Kernel > LLM
 # Labs* and run it again.
 
@@ -58,7 +58,7 @@ assert len(names) == model.config.vocab_size
 #
 # *Training parameters*, such as the learning rate, decide what the weights become. *Inference parameters* act on the numbers that
 # come out, at each request anew. We begin with what they do to a text. `complete` calls the library's `generate` and returns only
-# what was added to the prompt. (`top_k=0` switches off a filter that the library would otherwise add. Section 5 shows it.)
+# what was added to the prompt. (What `top_k=0` does is the subject of section 5.)
 #
 # Here is one prompt under six settings, two completions each. Read them as an editor. Which would you print? **Try it** with a
 # prompt of your own.
@@ -93,7 +93,7 @@ assert rows[0][1] == rows[0][2], "greedy never varies"
 # of the picture at a time. First a question. Choose with the mouse or the arrow keys.
 
 # %%
-quiz("2.b")
+quiz("2.a")
 
 # %% [markdown]
 # ## 2. From numbers to probabilities
@@ -102,8 +102,9 @@ quiz("2.b")
 # sum. A **temperature** T divides the logits first, so the whole is `softmax(logits / T)`. The name comes from physics, where the
 # same formula says how likely a particle is to be in a state of some energy.
 #
-# **Exercise 2.1.** Write the softmax with a temperature. Mind large logits: exp(1000) is more than a 64-bit float can hold. The
-# result does not change if you subtract the same number from every logit, so subtract the largest first.
+# **Exercise 2.1.** Write the softmax with a temperature. Logits and probabilities are tensors, here and in the exercises below. Mind
+# large logits: exp(1000) is more than a 64-bit float can hold. The result does not change if you subtract the same number from every
+# logit, so subtract the largest first.
 
 
 # %% tags=["exercise"] exercise="2.1"
@@ -180,7 +181,7 @@ assert ours == theirs
 # %% [markdown]
 # Our loop computes the whole prompt again for every token. The library keeps what it has computed in a key-value cache (lab 01).
 #
-# Greedy is fine for a short answer. What does it do on a long one?
+# So much for twelve tokens. Now a long answer.
 
 # %%
 predict("2.p1")
@@ -209,8 +210,8 @@ record("greedy list, share of repeated entries", repeats)
 assert repeats > 0.1 or not lab.course_model
 
 # %% [markdown]
-# Europe has some fifty countries. Once a country has come, the text before it looks like the text before its first time, so the
-# same successors are likely again, and greedy has no way out.
+# Europe has some fifty countries. When a country comes up again, the text just before it resembles what preceded it the first time. So
+# the same successors are likely again, and greedy has no way out.
 #
 # ## 4. How long?
 #
@@ -226,7 +227,7 @@ for cap in (5, 10, 60):
     rows.append((cap, len(ids), "end token" if ended else "cap", tokenizer.decode(ids)))
 show_table(("max_new_tokens", "tokens used", "stopped by", "completion"), rows)
 assert all(used <= cap for cap, used, _, _ in rows)
-quiz("2.a")
+quiz("2.b")
 
 # %% [markdown]
 # ## 5. Drawing by weight
@@ -286,7 +287,7 @@ outcome("2.p2", round(float(bananas.std()), 1))
 # an expectation of 2, which is why a handful of samples says little about rare words. *Going further* turns this into a test that
 # finds a biased drawing function.
 #
-# ### What comes in silently
+# ### Settings that you did not make
 #
 # In transformers the defaults come from a `generation_config`, which the model brings along. The course's model decodes greedily by
 # default. Now we switch sampling on and set nothing else.
@@ -330,11 +331,11 @@ assert rows[0][1] < rows[1][1] == len(names)
 #
 # ## 6. Temperature reshapes
 #
-# Below one, the temperature makes the strong stronger. Above one, it evens things out. No token is removed, and the order of the
-# tokens stays. How unsure is a distribution? The **entropy** is the mean of −log₂ p, weighted by p, in bits. It is 0 if one token is
+# Below one, the temperature makes the strong stronger. Above one, it makes the probabilities more alike. No token is removed, and the
+# order of the tokens stays. How unsure is a distribution? The **entropy** is the mean of −log₂ p, weighted by p, in bits. It is 0 if one token is
 # certain and log₂ 138 = 7.1 if all 138 desserts are equally likely. One bit is a coin toss.
 #
-# Here are the desserts at four temperatures, as exact bars and as shares of 1,000 draws.
+# Here are the desserts at four temperatures, as exact bars and as shares of 1,000 draws. The last bar stands for 134 words together.
 
 
 # %%
@@ -357,7 +358,8 @@ sampling_figures.show_menu([*desserts, "134 rare"], panels, draws=1_000)
 print("entropy in bits:", {T: round(entropy(softmax(toy_logits, T)), 2) for T in panels})
 
 # %% [markdown]
-# Towards temperature 0 the leader takes everything, which is greedy decoding. Exactly 0 would divide by zero, so libraries treat it
+# The last bar grows with the temperature, because 134 words gain together. Each of them stays rarer than apple. Towards temperature 0
+# the leader takes everything, which is greedy decoding. Exactly 0 would divide by zero, so libraries treat it
 # as greedy or refuse it.
 #
 # ## 7. Top-k keeps a fixed number
@@ -477,10 +479,10 @@ assert all(row[3] < row[2] for row in rows) or not lab.course_model
 # %% [markdown]
 # ## 9. Penalties
 #
-# Three ways to make tokens less likely that were there before. The **frequency penalty** f is subtracted from a token's logit once
+# Here are three ways to make tokens less likely that have already appeared. The **frequency penalty** f is subtracted from a token's logit once
 # for each time the token came. The **presence penalty** a is subtracted once, however often it came. Both are known from
 # OpenAI-style APIs and usually count the completion alone. The **repetition penalty** r (Keskar et al. 2019) divides or multiplies,
-# and in transformers it counts the prompt in.
+# and in transformers it also counts the prompt.
 #
 # **Exercise 2.5.** Write the first two, in one function.
 
@@ -531,7 +533,7 @@ repetition_penalty = check("2.6", repetition_penalty)
 # %% [markdown]
 # Three cakes and one donut were eaten. The first table shows the desserts' logits under each penalty.
 #
-# The second asks what the sign costs. Softmax looks only at differences, so the same number may be added to all logits. We add 0, 2.5
+# The second asks what the rule for the sign does. Softmax looks only at differences, so the same number may be added to all logits. We add 0, 2.5
 # and 10 and compute cake's probability without and with a repetition penalty on cake.
 
 # %%
@@ -552,14 +554,15 @@ show_table(("added to all logits", "cake without penalty", "cake with penalty 1.
 assert abs(rows[0][1] - rows[2][1]) < 1e-9 and rows[2][2] < rows[0][2]
 
 # %% [markdown]
-# The probabilities without the penalty are the same, and the penalty's effect is not. It depends on where a model happens to put
-# its zero, so a value that works for one model says little about another. Frequency and presence subtract and have no such flaw.
+# The probabilities without the penalty are the same, and the penalty's effect is not. At first cake's logit is negative, so it is
+# multiplied. After adding 2.5 it is a small positive number, and dividing that changes little. After adding 10 it is large, and the
+# division takes off much. So the effect depends on where a model happens to put its zero, and a value that works for one model says little about another. Frequency and presence subtract and have no such flaw.
 #
 # Do penalties cure the loop of section 3? transformers has no frequency penalty, but it takes a step of your own, and
 # `decoding.penalty_processor` wraps the formula of exercise 2.5 for it.
 
 # %%
-predict("2.p6")
+predict("2.p5")
 
 # %% [markdown]
 # We try two strengths of each, with greedy decoding and the same cap as before.
@@ -567,29 +570,31 @@ predict("2.p6")
 # %% tags=["device"]
 prompt_length = len(tokenizer.encode(listing))
 cures = {
+    "none": {},
     "repetition 1.1": {"repetition_penalty": 1.1},
     "repetition 1.2": {"repetition_penalty": 1.2},
     "frequency 0.3": {"logits_processor": [decoding.penalty_processor(0.3, 0.0, prompt_length)]},
     "frequency 0.6": {"logits_processor": [decoding.penalty_processor(0.6, 0.0, prompt_length)]},
 }
-lists = {"none": countries}
+rows, different = [], {}
 for name, cure in cures.items():
-    lists[name] = entries(complete(listing, max_new_tokens=length, do_sample=False, **cure)[0])
-rows = [(name, len(items), len(set(items)), ", ".join(items[:14])) for name, items in lists.items()]
-show_table(("penalty", "entries", "different", "the first fourteen"), rows)
-different = {name: len(set(items)) for name, items in lists.items()}
-outcome("2.p6", 1 if different["repetition 1.2"] > different["none"] else 3)
+    ids = complete(listing, max_new_tokens=length, do_sample=False, **cure)[0]
+    items = entries(ids)
+    different[name] = len({item.split(" (")[0] for item in items})  # "Austria (2)" is Austria
+    ended = "end token" if int(ids[-1]) == tokenizer.eos_token_id else "cap"
+    rows.append((name, len(items), different[name], ended, ", ".join(items[:20])))
+show_table(("penalty", "entries", "different", "stopped by", "the first twenty"), rows)
+many, few = different["repetition 1.2"], different["none"]
+outcome("2.p5", 1 if many > few else 2 if many == few else 3)
 record("different entries by penalty", different)
-assert len(lists["repetition 1.2"]) < len(lists["none"]) or not lab.course_model
+assert few > many or not lab.course_model
 
 # %% [markdown]
-# Read the entries before you trust the count. *Austria (2)* is different from *Austria* and no new country. The model has found a way
-# around the penalty.
-#
-# A penalty cannot tell a country from a line break. transformers' repetition penalty counts the prompt in, and the prompt already
-# holds the digits, full stops and line breaks that make a list, so at 1.2 the list is over almost before it began. The frequency
-# penalty starts from nothing and lasts longer, until the penalty on line breaks adds up. Penalties break a loop. They add no
-# knowledge.
+# A weak repetition penalty brings twice as many names as none, and nearly all of them are countries. A strong one ends the list almost
+# before it has begun. The penalty cannot tell a country from a line break. The prompt already holds the digits, full stops and line breaks
+# that make a list, and they are penalised too. The frequency penalty counts the completion alone, so it starts from nothing and lasts
+# longer, until the penalty on line breaks adds up. On the way the model gets around it with entries such as *Austria (2)*, which are new
+# text and no new country. So penalties break a loop, at a strength that you have to find, and the answer may be wrong in a new way.
 #
 # ## 10. Stop sequences
 #
@@ -693,10 +698,11 @@ assert written[0] == written[1] != written[2]
 # more filters stand in between and are off or weak by default.)
 
 # %%
-predict("2.p5")
+predict("2.p6")
 
 # %% [markdown]
-# Then we write with both orders, with the same settings and the same random numbers.
+# Then we write with both orders. The settings are stronger here, temperature 2, top-k 5,000 and top-p 0.8. They are the same for both
+# orders, and so are the random numbers.
 
 
 # %% tags=["device"]
@@ -708,7 +714,7 @@ def choose_as_llama_cpp(logits, ids, u, temperature, k, p, penalty):
 
 kept = [int(z.isfinite().sum()) for z in (top_p_filter(unsure / 1.5, 0.6), top_p_filter(unsure, 0.6))]
 print(f"temperature 1.5 first, then top-p 0.6: {kept[0]:,} tokens; the other way round: {kept[1]:,}")
-outcome("2.p5", round(kept[0] / kept[1], 1))
+outcome("2.p6", round(kept[0] / kept[1], 1))
 settings = {"temperature": 2.0, "k": 5_000, "p": 0.8, "penalty": 1.0}
 rows = []
 for seed in range(lab.size(smoke=1, small=2)):
@@ -730,8 +736,9 @@ quiz("2.c")
 # Type a text of your own and move any slider with the mouse, or with Tab and the arrow keys. Blue is the exact probability after
 # all steps, orange the share of 2,000 draws. Grey tokens were cut. The penalties act on everything in the text.
 #
-# **Try it.** Raise the repetition penalty until *tea* is no longer first. Then take temperature 2 and bring top-p down until the row
-# of the others is cut. At which temperatures does top-p hardly matter?
+# **Try it.** Raise the repetition penalty until *tea* is no longer first. (A little above 1 is enough.) Then take temperature 2 and bring
+# top-p down until the row of the others is cut. At which temperatures does top-p hardly matter? (At low ones, where the leaders have
+# nearly all of the probability anyway.)
 
 # %% tags=["device"]
 tea = "I like tea and you like tea and they like"
@@ -788,6 +795,11 @@ record("right answers by decoding", {"greedy": greedy_share, "temperature 1": sa
 assert sampled_share < greedy_share or not lab.course_model
 
 # %% [markdown]
+# On the left, right answers fall as the temperature rises, because every bit of probability that goes to another token is taken from the
+# right one. Top-p changes little there. The grey line is greedy decoding, which no setting beats in this task. On the right, variety
+# rises, and at temperature 2 without top-p nearly every draw is a different token. Not all of these are words you would want. Counting
+# different tokens measures variety and not quality, and top-p is what keeps the odd ones out.
+#
 # What to choose, then?
 #
 # | task | start with | because |
@@ -805,7 +817,7 @@ assert sampled_share < greedy_share or not lab.course_model
 # - Temperature reshapes. Top-k, top-p and min-p filter, and the mass that top-p keeps is at least p.
 # - Defaults come in silently from the library and from the model. Say what you want in the call.
 # - The order of the steps is part of the settings, and it differs between programs.
-# - Penalties break loops and cannot add knowledge. A cap cuts, an end token ends, a stop sequence stops where you say.
+# - Penalties break loops, and too strong a one breaks the text. A cap cuts, an end token ends, a stop sequence stops where you say.
 
 # %% tags=["device"]
 progress("02")
@@ -840,15 +852,17 @@ assert rows[0][3] > 0.001 > rows[-1][3]
 # The test finds the strongest bias. A weak bias in one word drowns among 138 words, whose chance deviations add up as well. If you
 # suspect one word, test that word, as the third column does. The standard deviation of cake's count is √(10,000 · .2 · .8) = 40.
 #
-# On the model's own probabilities the rarest tokens have expectations far below one, where the test is not valid. We keep the ten
-# leaders and merge all others into one.
+# On the model's own probabilities the rarest tokens have expectations far below one, where the test is not valid. We keep the leaders
+# that are expected five times or more, at most ten, and merge all others into one.
 
 # %% tags=["device", "optional"]
-ten = softmax(sure).topk(10).values
-merged = torch.cat([ten, 1 - ten.sum().reshape(1)])  # (11)
-draws = torch.tensor([draw(merged, u) for u in numbers[: lab.size(smoke=5_000, small=10_000)].tolist()])
-p_real = decoding.chi_square(draws.bincount(minlength=11), merged)[1]
-print("p =", round(p_real, 3))
+some = numbers[: lab.size(smoke=5_000, small=10_000)].tolist()
+leaders = softmax(sure).topk(10).values
+leaders = leaders[leaders * len(some) >= 5]  # a model that knows nothing has none
+merged = torch.cat([leaders, 1 - leaders.sum().reshape(1)])  # up to (11)
+counts = torch.tensor([draw(merged, u) for u in some]).bincount(minlength=len(merged))
+p_real = decoding.chi_square(counts, merged)[1] if len(leaders) else 1.0
+print(f"{len(leaders)} leaders, p = {p_real:.3f}; below 0.001 would be a reason to doubt `draw`")
 assert p_real > 1e-4, p_real
 
 # %% [markdown] tags=["optional"]

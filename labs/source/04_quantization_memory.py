@@ -87,7 +87,7 @@ gigabytes = check("4.1", gigabytes)
 # matrix, which therefore counts once. That is called *tying*.
 
 # %%
-model, tokenizer = load_model()
+model, tokenizer = load_model(needs="blocks")
 model.requires_grad_(False)
 count = sum(p.numel() for p in model.parameters())
 formats = ("fp32", "bf16", "int8", "int4")
@@ -388,11 +388,12 @@ codes = torch.randint(0, 16, (1000,), generator=generator).to(torch.uint8)
 packed = pack(codes)
 print(f"{codes.nbytes:,} bytes become {packed.nbytes}, and come back equal: {torch.equal(unpack_codes(packed, 1000), codes)}")
 print("NF4:", [round(level, 2) for level in nf4_levels()])
-weight, rows = model.model.layers[10].mlp.up_proj.weight.cpu(), []
+number = model.config.num_hidden_layers // 3
+weight, rows = model.model.layers[number].mlp.up_proj.weight.cpu(), []
 for name, scheme, double in (("int4", "int4", False), ("nf4", "nf4", False), ("nf4, scales in 8 bits", "nf4", True)):
     q = quantize_4bit(weight, scheme, 64, double)
     rows.append((name, round(relative_error(weight, q.dequantize()), 4), round(q.bits_per_parameter, 3)))
-show_table(("scheme", "relative error", "bits per value"), rows, "layers.10.mlp.up_proj, blocks of 64")
+show_table(("scheme", "relative error", "bits per value"), rows, f"layers.{number}.mlp.up_proj, blocks of 64")
 
 # %% [markdown]
 # NF4 is the more exact of the two on this layer. Double quantization brings the scales from 0.5 bits per value down to 0.13, and the
@@ -417,7 +418,7 @@ print("one block:", [f"{value:.4f}" for value in blocks[0, :8].tolist()], "...")
 print("its codes:", [int(code) for code in codes[0].tolist()])
 print(f"relative error in 16 even steps from each block's lowest value: {relative_error(blocks, low + step * codes):.0e}")
 outcome("4.p3", distinct)
-assert relative_error(blocks, low + step * codes) < 1e-6
+assert relative_error(blocks, low + step * codes) < 1e-6 or not lab.course_model
 
 # %% [markdown]
 # There are sixteen, because these weights have been in 4 bits before. The course's model is distributed as a 4-bit file (GGUF's Q4_1,
@@ -482,8 +483,9 @@ with guard("4 A working copy of the model", need_gib=0.8):
 header = ("rounded", "perplexity", "times fp32, 95 %")
 show_table((header[0], "error of one layer", *header[1:]), rows, f"Rounded weights; fp32: {perplexity['fp32']:.1f}; n = {n_texts}")
 record("perplexity by scheme", {scheme: round(value, 2) for scheme, value in perplexity.items()})
-outcome("4.p4", 1 + [perplexity[scheme] > 2 * perplexity["fp32"] for scheme in schemes].index(True))
-assert perplexity["int8, row"] < 1.03 * perplexity["fp32"] < perplexity["nf4, block"] < perplexity["int4, matrix"] / 10
+doubled = [perplexity[scheme] > 2 * perplexity["fp32"] for scheme in schemes]
+outcome("4.p4", 1 + [*doubled, True].index(True))
+assert perplexity["int8, row"] < 1.03 * perplexity["fp32"] < perplexity["nf4, block"] < perplexity["int4, matrix"] / 10 or not lab.course_model
 
 # %% [markdown]
 # int8 with a scale per row is close to free. Four bits cost something even in blocks; the intervals say whether NF4 and int4 can be
@@ -507,15 +509,16 @@ predict("4.p5")
 from labutils.quantization import layer_inputs_of, rounded_inputs
 
 rows, places = [], []
+looked_at = f"layers.{min(11, model.config.num_hidden_layers - 1)}.mlp.down_proj"
 for ids in texts[:3]:
     inputs = layer_inputs_of(model, ids, "down_proj")
-    x = inputs["model.layers.11.mlp.down_proj"].abs()  # (T, 1536)
+    x = inputs[f"model.{looked_at}"].abs()  # (T, 1536)
     by_token = x.amax(dim=1)  # (T)
     first, second = by_token.topk(2).values.tolist()
     places.append(int(by_token.argmax()))
     rows.append((tokenizer.decode(ids[0, :4]), places[-1], int(x[places[-1]].argmax()), f"{first:,.0f}", f"{second:,.1f}"))
 columns = ("text begins", "position of the largest", "its column", "its size", "largest at any other position")
-show_table(columns, rows, "Input of layers.11.mlp.down_proj")
+show_table(columns, rows, f"Input of {looked_at}")
 outcome("4.p5", 2 if set(places) == {0} else 3)
 assert set(places) == {0} or not lab.course_model
 
@@ -574,7 +577,7 @@ for name, rounding in roundings.items():
     rows.append((name, *against_fp32(name)))
 show_table(header, rows, f"Rounded inputs; fp32: {perplexity['fp32']:.1f}; n = {n_texts} texts of {n_tokens} tokens")
 record("perplexity by rounding of the inputs", {name: round(perplexity[name], 2) for name in roundings})
-assert perplexity["a scale per token, 8 bits"] < perplexity["one scale, 8 bits"] < perplexity["one scale, 7 bits"]
+assert perplexity["a scale per token, 8 bits"] < perplexity["one scale, 8 bits"] < perplexity["one scale, 7 bits"] or not lab.course_model
 
 # %% [markdown]
 # A scale per token costs four bytes per row and takes nearly all of the damage away. The third row is the test of the explanation. It
@@ -622,7 +625,9 @@ predict("4.p6")
 with torch.no_grad():
     cache = model(texts[0][:, :40], use_cache=True).past_key_values
 held = tensor_bytes(t for layer in cache.layers for t in (layer.keys, layer.values))
-print(f"predicted {kv_cache_bytes(30, 9, 3, 64, 40):,} bytes, measured {held:,}")
+ours = model.config.num_hidden_layers, model.config.num_attention_heads, model.config.num_key_value_heads
+predicted = kv_cache_bytes(*ours, model.config.hidden_size // ours[1], 40)  # 30, 9, 3 and 64
+print(f"predicted {predicted:,} bytes, measured {held:,}")
 rows = []
 for tokens in (1_000, 8_000, 128_000):
     one = kv_cache_bytes(32, 32, 8, 128, tokens, 1, 2) / 2**30
@@ -630,7 +635,7 @@ for tokens in (1_000, 8_000, 128_000):
     rows.append((tokens, round(one, 2), round(own, 2), round(16 * one, 2)))
 show_table(("tokens", "one sequence", "if every query head had its own", "16 sequences"), rows, "Key-value cache in 16 bits, GiB")
 outcome("4.p6", round(one, 1))
-assert held == kv_cache_bytes(30, 9, 3, 64, 40)
+assert held == predicted
 
 # %% [markdown]
 # The weights are 16 GB (14.9 GiB) in 16 bits. At 128,000 tokens the cache of a single sequence is larger than all of them.
@@ -743,7 +748,7 @@ show_table(("term", "off by", "predicted, MiB", "measured, MiB"), rows, f"A step
 record("training terms, predicted over measured", {term: round(full[term].n_bytes / n, 3) for term, n in sizes.items()})
 del net, cache
 close = 0.05 if lab.device == "cpu" else 0.25  # the kernels of a GPU keep somewhat other tensors
-assert all(abs(full[term].n_bytes / n - 1) < close for term, n in sizes.items()) and abs(full.total / found.total_allocated - 1) < 0.25
+assert not lab.course_model or (all(abs(full[term].n_bytes / n - 1) < close for term, n in sizes.items()) and abs(full.total / found.total_allocated - 1) < 0.25)
 
 # %% tags=["device"]
 from labutils.memory import accelerate_estimate, korthikanti_activations, states_at_16_bytes, states_at_18_bytes
@@ -757,7 +762,7 @@ rules = {
 }
 rows = [(name, what, mib(rule), mib(n), f"{rule / n - 1:+.0%}" if rule else "") for name, (what, rule, n) in rules.items()]
 show_table(("rule of thumb", "for", "rule, MiB", "measured, MiB", "off by"), rows, "The same step by rules of thumb")
-assert abs(states_at_16_bytes(shape) / states - 1) < 0.01
+assert abs(states_at_16_bytes(shape) / states - 1) < 0.01 or not lab.course_model
 
 # %% [markdown]
 # The terms agree closely. Agreement to the MiB is less of a feat than it looks, because the list of kept tensors was settled by looking at
@@ -791,7 +796,7 @@ show(figure, "MiB of live tensors over the operations of a training step. Dashed
 tops = {name: max(live[first:last] or live) for name, (first, last, _) in phases.items()}
 show_table(("phase", "predicted peak, MiB", "measured peak, MiB"), [(name, round(phases[name][2]), round(top)) for name, top in tops.items()])
 outcome("4.p7", 1 + list(tops).index(max(tops, key=tops.get)))
-assert lab.device != "cpu" or all(abs(phases[name][2] / top - 1) < 0.2 for name, top in tops.items())
+assert lab.device != "cpu" or not lab.course_model or all(abs(phases[name][2] / top - 1) < 0.2 for name, top in tops.items())
 
 # %% [markdown]
 # The forward pass climbs as activations pile up and ends with the logits. In the backward pass activations go and gradients come. The
@@ -807,7 +812,7 @@ predict("4.p8")
 
 # %%
 real, rows = Shape.of(model.config), []
-for tokens in (64, 256, 1024, 4096):
+for tokens in (n for n in (64, 256, 1024, 4096) if n <= real.positions):
     whole = predict_training(real, TrainingSetup(1, tokens))
     lora = predict_training(real, TrainingSetup(1, tokens, method="lora", lora_rank=16))
     held = lora.at_peak.get("activations", 0) + lora.at_peak.get("logits", 0)

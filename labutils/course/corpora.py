@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 PROBES = ("sentiment", "facts", "patterns")
 SUMMARIES = ("summary", "summary1", "summary2", "summary3")
 MIN_DIALOGUES = 30
-WRITTEN = {"zero-shot": "zero_shot", "best prompt": "best_prompt", "LoRA": "lora"}  # system -> column of written.jsonl
+WRITTEN = {
+    "zero-shot": "zero_shot",
+    "best prompt": "best_prompt",
+    "full": "full",
+    "LoRA": "lora",
+}  # system -> column of written.jsonl
 FORMAT = 'give one JSON object a line, {"dialogue": "...", "summary": "..."}'
 
 
@@ -207,8 +212,9 @@ def load_dialogues(references: int = 1, own: bool = True) -> DatasetDict:
 def load_written_summaries() -> dict[str, list[str]]:
     """What the course's default model wrote for its test dialogues, in their order, by system, for lab 06.
 
-    "best prompt": untrained, with the best of four prompts. Where the file has them, "zero-shot": untrained, with the prompt of
-    lab 05; "LoRA": after one pass over the training dialogues. `python benchmarks/data_gain.py --save` writes all three.
+    "best prompt": untrained, with the best of four prompts (`python benchmarks/data_gain.py --save` writes them). Where the file has
+    them, "zero-shot": untrained, with the prompt of lab 05; "full" and "LoRA": after the race of lab 05
+    (`python benchmarks/race_texts.py` takes them from where that lab keeps its results).
     """
     rows = _course_rows("dialogues/written.jsonl", ["id"])
     return {name: [row[column] for row in rows] for name, column in WRITTEN.items() if column in rows[0]}

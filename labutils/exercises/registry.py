@@ -35,12 +35,14 @@ class ExerciseFunctions:
         random_case: draws an argument tuple of about a size from a seeded generator; 0 is the smallest that makes sense (empty,
             one element, a single row), and larger sizes give larger ones. Tried from small to large after the fixed cases, so
             that a wrong answer is shown on a small one.
+        also_right: other results for a case's arguments that are as right as the reference's, where the task leaves a choice.
     """
 
     reference: Callable[..., Any]
     cases: Callable[[], Cases]
     mistakes: Sequence[Callable[..., Any]] = ()
     random_case: Callable[[random.Random, int], tuple[Any, ...]] | None = None
+    also_right: Callable[..., Sequence[Any]] | None = None
 
 
 @dataclass(frozen=True)

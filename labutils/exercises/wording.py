@@ -67,7 +67,7 @@ def _text(value: Any, digits: int, depth: int) -> str:
             return f"[{inner}]"
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     try:
-        return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+        return " ".join(re.sub(r" at 0x[0-9a-f]+", "", repr(value)).split())  # an array has a line for each row
     except Exception:
         return type_text(value)
 
@@ -153,6 +153,8 @@ def _type_comparison(difference: Difference, place: str) -> str:
     advice = ""
     if is_tensor(got) and got.numel() == 1 and isinstance(want, (int, float)):
         advice = " (`.item()` makes a number of a tensor)"
+    if is_tensor(want) and (isinstance(got, (list, tuple)) or type(got).__name__ == "ndarray"):
+        advice = " (`torch.tensor(...)` makes a tensor of it)"
     if isinstance(want, (list, tuple)) and isinstance(got, (list, tuple)):
         advice = f" (`{type(want).__name__}(...)` makes one of the other)"
     return f"expected {expected}{place}, got {_typed(got)}{advice}."

@@ -71,7 +71,9 @@ class PromptTrial:
 
 
 def in_chat(tokenizer: Any, messages: Sequence[str]) -> list[str]:
-    """Each message as a user's turn in the chat template, ready to be answered."""
+    """Each message as a user's turn in the chat template, ready to be answered; as it is, for a base model without a template."""
+    if not tokenizer.chat_template:
+        return list(messages)
     turns = [[{"role": "user", "content": text}] for text in messages]
     return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
 

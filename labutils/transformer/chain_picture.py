@@ -19,7 +19,7 @@ CHAIN = {
     "softmax": ("to probabilities", "they add up to 1"),
     "draw": ("one token", "by its weight"),
 }
-DESSERTS = ("cake", "donut", "tart", "fig", "flan", "soup")
+DESSERTS = ("cake", "donut", "banana", "apple", "flan", "tart")
 LOGITS = (2.6, 2.4, 1.6, 1.2, 0.6, -1.0)
 SAID = (0,)  # cake was said before
 SETTINGS = decoding.SamplingSettings(repetition=1.3, temperature=0.8, top_k=5, top_p=0.8)
@@ -79,7 +79,7 @@ def _bars(axes: Any, x: float, heights: list[float]) -> None:
             axes.bar(middle, height, width * 0.75, bottom=-1.25, color=BLUE)
         else:
             axes.text(middle, -1.2, "–", ha="center", fontsize=8, color=GREY)
-        axes.text(middle, -1.32, dessert, ha="center", va="top", fontsize=6, rotation=90, color="black" if height > 0 else GREY)
+        axes.text(middle, -1.32, dessert, ha="center", va="top", fontsize=7, rotation=90, color="black" if height > 0 else GREY)
 
 
 def show_chain(here: str = "") -> None:

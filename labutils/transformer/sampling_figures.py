@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def draws_figure(words: Sequence[str], counts: Tensor, probs: Tensor) -> Any:
-    """Bars of how often words were drawn, beside their expectation and two standard deviations of a binomial count.
+    """Dots of how often words were drawn, beside their expectation and two standard deviations of a binomial count.
 
     Args:
         words: what to show, the first len(words) places of both tensors.
@@ -23,7 +23,7 @@ def draws_figure(words: Sequence[str], counts: Tensor, probs: Tensor) -> Any:
     places, expected = range(len(words)), n * probs[: len(words)]
     band = 2 * (expected * (1 - probs[: len(words)])).sqrt()
     figure, axes = new_figure(f"{n:,} draws follow the weights", height=3.0)
-    axes.bar(places, counts[: len(words)].tolist(), color=BLUE, width=0.6, label="drawn")
+    axes.plot(places, counts[: len(words)].tolist(), "o", color=BLUE, label="drawn")
     axes.errorbar(
         places, expected.tolist(), band.tolist(), fmt="_", color=ORANGE, capsize=6, label="expected, ± 2 standard deviations"
     )
@@ -37,7 +37,7 @@ def show_draws(words: Sequence[str], counts: Tensor, probs: Tensor) -> None:
     """Show `draws_figure`."""
     show(
         draws_figure(words, counts, probs),
-        f"Bars of how often {len(words)} words were drawn, on a logarithmic axis, each beside an orange band of two standard "
+        f"Dots of how often {len(words)} words were drawn, on a logarithmic axis, each beside an orange band of two standard "
         "deviations around its expectation.",
     )
 
@@ -53,13 +53,14 @@ def menu_figure(words: Sequence[str], panels: Mapping[float, tuple[Tensor, Tenso
     figure, axes = new_figure("A low temperature favours the leader, a high one evens out", 9.0, 2.8, len(panels))
     places = range(len(words))
     for panel, (temperature, (exact, shares)) in zip(axes, panels.items(), strict=True):
-        panel.bar(places, exact.tolist(), color=BLUE)
+        panel.bar(places, exact.tolist(), color=BLUE, label="exact")
         deviations = (exact * (1 - exact) / draws).sqrt()
-        panel.errorbar(places, shares.tolist(), (2 * deviations).tolist(), fmt=".", color=ORANGE, capsize=3)
+        panel.errorbar(places, shares.tolist(), (2 * deviations).tolist(), fmt=".", color=ORANGE, capsize=3, label="drawn")
         panel.set_title(f"temperature {temperature:g}", fontsize=9)
         panel.set(ylim=(0, 1.02), xticks=list(places))
         panel.set_xticklabels(words, rotation=90, fontsize=8)
     axes[0].set_ylabel("probability")
+    axes[-1].legend(frameon=False, fontsize=8, loc="upper left")
     return figure
 
 
@@ -111,7 +112,7 @@ def facts_and_variety_figure(
     Args:
         temperatures: along x.
         results: setting -> (per temperature the share of right answers with the ends of its 95 % interval, 0 to 1; per temperature
-            the number of different words).
+            the number of different tokens).
         greedy: the share of right answers of greedy decoding, 0 to 1.
     """
     figure, (left, right) = new_figure("Facts want a low temperature, variety a higher one", 9.0, 3.2, 2)
@@ -121,8 +122,11 @@ def facts_and_variety_figure(
         left.fill_between(temperatures, lows, highs, alpha=0.15)
         right.plot(temperatures, words, style, label=name)
     left.axhline(100 * greedy, color=GREY, linewidth=0.8)
+    left.annotate(
+        "greedy", (temperatures[-1], 100 * greedy), (0, 3), textcoords="offset points", ha="right", color=GREY, fontsize=8
+    )
     left.set(xlabel="temperature", ylabel="right answers (%)", ylim=(0, 100))
-    right.set(xlabel="temperature", ylabel="different words in 32 draws")
+    right.set(xlabel="temperature", ylabel="different tokens in 32 draws")
     right.legend(frameon=False)
     return figure
 
@@ -136,5 +140,5 @@ def show_facts_and_variety(
     show(
         facts_and_variety_figure(temperatures, results, greedy),
         f"Left: the share of right answers against temperature for {', '.join(results)}; bands are 95 % intervals, a grey line marks "
-        "greedy decoding. Right: the number of different words in 32 draws.",
+        "greedy decoding. Right: the number of different tokens in 32 draws.",
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 from labutils.lazy import lazy_names
 
 _NAMES = {
+    "arms": ["Arm", "run_arm"],
     "checkpoints": ["Interrupted"],
     "examples": ["Batch", "Example", "build_examples", "collate", "step_order", "token_losses"],
     "loop": ["History", "train"],
@@ -28,7 +29,7 @@ _NAMES = {
         "set_checkpointing",
         "trainable_count",
     ],
-    "plan": ["TrainingPlan", "plan_training"],
+    "plan": ["TrainingPlan", "plan_training", "shared_plans"],
     "recipe": ["LEARNING_RATES", "Recipe", "learning_rate_at"],
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

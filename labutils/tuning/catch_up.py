@@ -80,6 +80,19 @@ def cached_result(
     return json.loads(text)["result"]
 
 
+def kept_results(lab: str) -> dict[str, dict[str, Any]]:
+    """The results that runs of a lab on this machine have kept, by name; a damaged one is left out.
+
+    Raises:
+        LabError: `lab` is a path.
+    """
+    found = {}
+    for path in sorted(folder(lab).glob("*.json")):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            found[path.stem] = dict(json.loads(path.read_text(encoding="utf-8"))["result"])
+    return found
+
+
 def saved_bytes(model: Any, where: Path, keep: bool = True) -> int:
     """Save a model, or a PEFT model's adapter alone, and return the bytes of its weights on disk.
 

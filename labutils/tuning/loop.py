@@ -133,7 +133,7 @@ def train(
             save_checkpoint(checkpoint, model, optimizer, run, done, asdict(history))
 
     with (
-        _training_mode(model, recipe, device),
+        training_mode(model, recipe, device),
         footprint.resident(exact=False) as memory,
         progress_bar(len(steps), done, show=group.rank == 0) as show,
     ):
@@ -208,7 +208,7 @@ def _accumulate_gradients(model: Any, step: Sequence[Example], recipe: Recipe, g
 
 
 @contextmanager
-def _training_mode(model: Any, recipe: Recipe, device: torch.device) -> Iterator[None]:
+def training_mode(model: Any, recipe: Recipe, device: torch.device) -> Iterator[None]:
     """Inside, the model is ready for training as the recipe says; afterwards it is in eval mode and holds no gradient.
 
     The caller's random numbers are left as they are.

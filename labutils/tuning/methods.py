@@ -155,7 +155,8 @@ def prepare(model: Any, method: Method | str = "full", *, seed: int = 0) -> Any:
     Example: `tuned = prepare(model, Method("lora", lora_rank=8))`
     """
     method = Method(method) if isinstance(method, str) else method
-    with torch.random.fork_rng(devices=[]):
+    # torch.manual_seed seeds every CUDA generator too, so all of them are put back afterwards.
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         if method.name == "full":
             model.requires_grad_(True)

@@ -165,11 +165,8 @@ def plan_training(
         raise LabError("A plan needs at least one example and a batch of at least 1.")
     method = Method(method) if isinstance(method, str) else method
 
-    # The model: its shape, where it is, and in which type. A bare shape is taken for a float32 model on the CPU.
-    if isinstance(model, Shape):
-        shape, device, dtype = model, "cpu", "float32"
-    else:
-        shape, device, dtype = Shape.of(model), model.device.type, str(model.dtype).removeprefix("torch.")
+    # The model: its shape, where it is, and in which type.
+    shape, device, dtype = _of_model(model)
     available = _available_gib(model, device) if memory_gib is None else memory_gib
     share = -(-batch // processes)
 
@@ -206,6 +203,43 @@ def plan_training(
         f"Training by {method.name} needs {needed:.2f} GiB even in the smallest setting, with examples of up to {length} tokens and "
         f"activations checkpointed, and there are {available:.2f} GiB: {advice}."
     )
+
+
+def shared_plans(
+    model: Any, examples: Sequence[Example], methods: Sequence[Method | str], *, batch: int = 8, memory_gib: float | None = None
+) -> dict[str, TrainingPlan]:
+    """One setting for several methods, that of the one that needs most, so that seconds and bytes differ by the method alone.
+
+    Args:
+        model, examples, batch, memory_gib: as in `plan_training`.
+        methods: the methods of the race, each named once.
+
+    Returns:
+        method's name -> its plan: the same micro-batch, checkpointing and frugality for all, each with its own predicted memory.
+
+    Raises:
+        NotEnoughMemory: the hungriest method fits in no setting.
+    """
+    chosen = [Method(method) if isinstance(method, str) else method for method in methods]
+    plans = {method.name: plan_training(model, examples, method, batch=batch, memory_gib=memory_gib) for method in chosen}
+    # The slowest of the fastest settings is that of the hungriest method, and what fits it fits the others.
+    setting = min(plans.values(), key=lambda plan: StepConfig(plan.micro_batch, plan.checkpointing, plan.frugal).relative_speed)
+    shape, device, dtype = _of_model(model)
+    found = {}
+    for method in chosen:
+        ledger = predict_step_memory(
+            shape, examples, method, setting.micro_batch, setting.checkpointing,
+            dtype=dtype, device=device, accumulation=setting.micro_batch < min(batch, len(examples)),
+        )  # fmt: skip
+        found[method.name] = replace(setting, ledger=ledger)
+    return found
+
+
+def _of_model(model: Any) -> tuple[Shape, str, str]:
+    """(shape, device, dtype of the weights); a bare shape is taken for a float32 model on the CPU."""
+    if isinstance(model, Shape):
+        return model, "cpu", "float32"
+    return Shape.of(model), model.device.type, str(model.dtype).removeprefix("torch.")
 
 
 def _transient_gib(ledger: Ledger) -> float:

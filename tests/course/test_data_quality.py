@@ -20,7 +20,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from labutils.evaluation import meaning
 
-FILES = sorted(DATA.rglob("*.jsonl"))
+FILES = sorted(
+    path for path in DATA.rglob("*.jsonl") if path.parent.name != "study"
+)  # a record of runs: tests/tuning/test_study.py
 FOLDERS = sorted({path.parent for path in FILES})
 SPLITS = ("train", "validation", "test")
 
@@ -102,6 +104,7 @@ class TestDialogue(Row):
 class Written(Row):
     best_prompt: Text
     zero_shot: Text | None = None
+    full: Text | None = None
     lora: Text | None = None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import warnings
 from collections import Counter
+from typing import get_args, get_type_hints
 
 import numpy
 import pytest
@@ -12,7 +14,9 @@ import torch
 from made_exercises import NUMBER, TENSOR, WHOLE, double, exercise, with_random_cases, wrong
 
 from labutils.exercises.judging import all_cases, judge
-from labutils.exercises.registry import Exercise
+from labutils.exercises.registry import Exercise, ExerciseFunctions
+from labutils.exercises.values import Difference
+from labutils.exercises.verdicts import KINDS
 
 
 @pytest.mark.parametrize(
@@ -58,7 +62,8 @@ def test_none_on_one_way_only_is_a_forgotten_return() -> None:
 @pytest.mark.parametrize(
     ("item", "answer", "words"),
     [
-        (TENSOR, lambda x: [2.0, 6.0], ["type list", "a tensor of shape (2,)"]),
+        (TENSOR, lambda x: [2.0, 6.0], ["type list", "a tensor of shape (2,)", "`torch.tensor(...)`"]),
+        (TENSOR, lambda x: (2 * x).numpy(), ["type ndarray", "a tensor of shape (2,)", "`torch.tensor(...)`"]),
         (TENSOR, lambda x: 2.0, ["type float", "a tensor of shape (2,)"]),
         (NUMBER, lambda a, b: "0.75", ["type str", "number"]),
         (NUMBER, lambda a, b: True, ["type bool", "number"]),
@@ -266,6 +271,16 @@ def test_a_mistake_that_a_random_case_tells_apart_is_not_named() -> None:
     assert "Not this." not in message
 
 
+def test_each_of_several_right_results_passes_and_any_other_is_compared_with_the_reference() -> None:
+    functions = ExerciseFunctions(
+        LARGEST.functions().reference, lambda: [([1, 2],), ([3, 5],)], also_right=lambda items: [max(items) + 10]
+    )
+    item = dataclasses.replace(LARGEST, functions=lambda: functions)
+    assert judge(item, lambda items: max(items)).status == "passed"
+    assert judge(item, lambda items: max(items) + 10 * (3 in items)).status == "passed"
+    wrong(item, lambda items: max(items) + 20, "expected 2, got 22")
+
+
 def test_a_mistake_whose_result_is_right_on_the_case_shown_is_not_named() -> None:
     item = exercise(double, (3.0,), (0.0,), atol=1.0, mistakes={"Half a step off.": lambda x: 2 * x + 0.9})
     assert "Half" not in wrong(item, lambda x: 2 * x + 1.7)
@@ -375,3 +390,19 @@ def test_a_warning_that_is_an_error_is_one_like_any_other_and_the_judge_itself_w
 def test_emptying_the_arguments_is_changing_them() -> None:
     item = exercise(lambda items, more: sum(items), ([1, 2], {"a": 1}))
     wrong(item, lambda items, more: items.clear() or more.clear() or 3, "changing the input in place")
+
+
+def test_every_kind_of_wrong_answer_has_its_words() -> None:
+    kinds = set(get_args(get_type_hints(Difference)["kind"]))
+    assert kinds < set(KINDS)
+    answers = {
+        "raised": lambda text: text.nothing,
+        "none": lambda text: None,
+        "type": lambda text: "4",
+        "value": lambda text: 5,
+        "signature": lambda: 4,
+    }
+    assert {kind: judge(WHOLE, answer).kind for kind, answer in answers.items()} == {kind: kind for kind in answers}
+    assert judge(TENSOR, lambda x: 3 * x).kind == "mistake_0"
+    assert judge(TENSOR, lambda x: x.mul_(2)).kind == "input"
+    assert judge(WHOLE, len).kind == ""

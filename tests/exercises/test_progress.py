@@ -334,7 +334,7 @@ def test_the_file_holds_states_and_counts_and_nothing_else(course, monkeypatch: 
     hints.hint("9.1")
     written = progress_path().read_text()
     assert "telling" not in written
-    counts = {"9.1": {"passed": False, "tries": 1, "hints": 1}}
+    counts = {"9.1": {"passed": False, "tries": 1, "hints": 1, "wrong": {"value": 1}}}
     assert json.loads(written) == {"version": 1, "exercises": counts, "predictions": {}}
 
 

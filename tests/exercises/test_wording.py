@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import numpy
 import torch
 from made_exercises import exercise, wrong
 
@@ -15,6 +16,11 @@ def returning(want, got) -> str:
 def test_small_matrices_are_shown_as_rows() -> None:
     message = returning(torch.tensor([[1, 2], [3, 4], [5, 6]]), torch.tensor([[1, 2], [3, 4], [5, 7]]))
     assert "expected [[1, 2], [3, 4], [5, 6]], got [[1, 2], [3, 4], [5, 7]]." in message
+
+
+def test_an_array_is_shown_on_one_line_and_told_how_to_become_a_tensor() -> None:
+    message = returning(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), numpy.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert "\n" not in message and "of type ndarray (`torch.tensor(...)` makes a tensor of it)." in message
 
 
 def test_a_large_tensor_is_shown_where_it_differs() -> None:

@@ -28,6 +28,8 @@ def merge_pair_cases() -> Cases:
         ([11, 2, 1, 12, 31, 23], (1, 2), 300),  # as digits, "11 2" and "1 12" hold the pair
         ([0, 1, 0, 0, 1], (0, 1), 257),
         ([5, 1, 3, 2, 5, 2, 1], (1, 2), 299),
+        ([5, 0, 7], (7, 0), 258),  # what comes after the last id is nothing, and 0 is an id
+        (list(range(1000, 1004)), (int("1001"), int("1002")), 5000),  # equal ids, which are not the same objects
     ]
 
 
@@ -62,6 +64,11 @@ def loses_the_last_id(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
 
 def never_finds_the_pair(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
     return list(ids)
+
+
+def compares_with_is(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
+    same = any(a is pair[0] and b is pair[1] for a, b in pairwise(ids))
+    return merge_pair(ids, pair, new) if same else list(ids)
 
 
 def merges_both_orders(ids: Sequence[int], pair: Pair, new: int) -> list[int]:
@@ -132,6 +139,19 @@ def merges_leftmost_first(ids: Sequence[int], merges: Mapping[Pair, int]) -> lis
         result = merge_pair(result, pair, merges[pair])
 
 
+def returns_in_the_loop(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
+    return encode(ids, dict(list(merges.items())[:1]))
+
+
+def stops_where_a_pair_is_missing(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
+    result = list(ids)
+    for pair, new in merges.items():
+        if pair not in pairwise(result):
+            break
+        result = merge_pair(result, pair, new)
+    return result
+
+
 def stops_after_one_merge(ids: Sequence[int], merges: Mapping[Pair, int]) -> list[int]:
     for pair, new in merges.items():
         if pair in pairwise(ids):
@@ -171,6 +191,7 @@ EXERCISES = {
             loses_the_last_id,
             merges_both_orders,
             replaces_in_a_text,
+            compares_with_is,
             never_finds_the_pair,
         ),
         random_merge_pair,
@@ -182,6 +203,8 @@ EXERCISES = {
             merges_newest_first,
             merges_leftmost_first,
             stops_after_one_merge,
+            returns_in_the_loop,
+            stops_where_a_pair_is_missing,
             never_merges_a_merge,
             throws_each_round_away,
             keeps_the_last_round_only,

@@ -65,6 +65,38 @@ def divides_by_the_length(h: Tensor, gain: Tensor, unembedding: Tensor, eps: flo
     return h / (h.square().sum(-1, keepdim=True) + eps).sqrt() * gain @ unembedding.T
 
 
+def brings_to_length_one(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) -> Tensor:
+    return h / h.norm(dim=-1, keepdim=True).clamp(min=1e-12) * gain @ unembedding.T
+
+
+def divides_by_the_gain_too(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) -> Tensor:
+    return read_out(h, 1 / gain, unembedding, eps)
+
+
+def forgets_the_root(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) -> Tensor:
+    return h / (h.square().mean(-1, keepdim=True) + eps) * gain @ unembedding.T
+
+
+def squares_the_mean(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) -> Tensor:
+    return h / (h.mean(-1, keepdim=True).square() + eps).sqrt() * gain @ unembedding.T
+
+
+def norm_after_the_gain(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) -> Tensor:
+    return read_out(h * gain, torch.ones_like(gain), unembedding, eps)
+
+
+def no_eps(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) -> Tensor:
+    return read_out(h, gain, unembedding, 0.0)
+
+
+def always_the_same_eps(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) -> Tensor:
+    return read_out(h, gain, unembedding)
+
+
+def leaves_h_as_it_is(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) -> Tensor:
+    return h * gain @ unembedding.T
+
+
 def returns_probabilities(h: Tensor, gain: Tensor, unembedding: Tensor, eps: float = 1e-5) -> Tensor:
     return read_out(h, gain, unembedding, eps).softmax(-1)
 
@@ -82,7 +114,9 @@ def eps_outside_the_root(h: Tensor, gain: Tensor, unembedding: Tensor, eps: floa
 
 @dataclass(frozen=True)
 class ToyModel:
-    """A stand-in for a model: the next token is the sum of all ids so far, modulo the size of the vocabulary.
+    """A stand-in for a model: the next token is one more than the sum of all ids so far, modulo the size of the vocabulary.
+
+    The one makes what follows a single id differ from the id, so that it matters which ids the model is shown.
 
     Attributes:
         vocabulary: how many tokens there are.
@@ -96,14 +130,14 @@ class ToyModel:
 
     def __repr__(self) -> str:
         """What a verdict shows in the place of the function."""
-        return f"<next token: sum of {'place * id' if self.ordered else 'the ids'} modulo {self.vocabulary}>"
+        return f"<toy model: its next token is (sum of {'place * id' if self.ordered else 'ids'} + 1) % {self.vocabulary}>"
 
     def __call__(self, ids: Sequence[int]) -> Tensor:
         """Logits (V,) for the token after ids, which become a tensor as they do for a real model."""
         read = torch.tensor([ids])[0].tolist()
         total = sum(place * i for place, i in enumerate(read, 1)) if self.ordered else sum(read)
         logits = -torch.arange(self.vocabulary, dtype=torch.float64) / 4 - 1 + self.level
-        logits[total % self.vocabulary] = self.level
+        logits[(total + 1) % self.vocabulary] = self.level
         return logits
 
 
@@ -152,7 +186,7 @@ def generate_cases() -> Cases:
         (model, [1, 6, 2], 6, 5),  # the end token stands in the prompt too, as in a chat
         (model, [2, 3], 1, 0),
         (model, [2, 3], 5, 1),
-        (ToyModel(11, ordered=True, level=-40.0), [3, 1, 4, 1], 10, 12),
+        (ToyModel(11, ordered=True, level=-40.0), [3, 1, 4, 2], 10, 12),
         (ToyModel(5, ordered=True), [1], 0, 9),
     ]
 
@@ -184,6 +218,24 @@ def shows_the_newest_token_only(next_logits: NextLogits, ids: Sequence[int], end
     return added
 
 
+def shows_the_prompt_only(next_logits: NextLogits, ids: Sequence[int], end: int, max_new_tokens: int) -> list[int]:
+    return generate(lambda _: next_logits(ids), ids, end, max_new_tokens)
+
+
+def shows_the_added_only(next_logits: NextLogits, ids: Sequence[int], end: int, max_new_tokens: int) -> list[int]:
+    return generate(next_logits, [], end, max_new_tokens)
+
+
+def adds_one_at_least(next_logits: NextLogits, ids: Sequence[int], end: int, max_new_tokens: int) -> list[int]:
+    return generate(next_logits, ids, end, max(1, max_new_tokens))
+
+
+def goes_one_step_past_the_end(next_logits: NextLogits, ids: Sequence[int], end: int, max_new_tokens: int) -> list[int]:
+    added = generate(next_logits, ids, end, max_new_tokens)
+    one_more = end in added and len(added) < max_new_tokens
+    return [*added, int(next_logits([*ids, *added]).argmax())] if one_more else added
+
+
 def adds_one_token_too_many(next_logits: NextLogits, ids: Sequence[int], end: int, max_new_tokens: int) -> list[int]:
     return generate(next_logits, ids, end, max_new_tokens + 1)
 
@@ -205,9 +257,17 @@ EXERCISES = {
             subtracts_the_mean,
             no_gain,
             divides_by_the_length,
+            brings_to_length_one,
             returns_probabilities,
             one_norm_for_all_rows,
             eps_outside_the_root,
+            divides_by_the_gain_too,
+            forgets_the_root,
+            squares_the_mean,
+            norm_after_the_gain,
+            no_eps,
+            always_the_same_eps,
+            leaves_h_as_it_is,
         ),
         random_read_out,
     ),
@@ -216,10 +276,14 @@ EXERCISES = {
         generate_cases,
         (
             ignores_the_end_token,
+            goes_one_step_past_the_end,
             drops_the_end_token,
             returns_the_prompt_too,
             shows_the_newest_token_only,
+            shows_the_prompt_only,
+            shows_the_added_only,
             adds_one_token_too_many,
+            adds_one_at_least,
             counts_the_prompt,
             stops_at_the_prompts_end_token,
         ),

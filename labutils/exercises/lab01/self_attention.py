@@ -1,9 +1,8 @@
-"""Self-attention: rotary positions, scaled dot products, the causal mask, heads."""
+"""Self-attention: scaled dot products, the causal mask, heads."""
 
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,72 +12,6 @@ from labutils.exercises.registry import Cases, ExerciseFunctions
 from labutils.exercises.tensors import float64, normal
 from labutils.transformer import attention
 from labutils.transformer.attention import MINUS_INFINITY, split_heads
-
-# ------------------------------------------------------------------------------------ 1.3 rotary positions
-
-
-def rotate(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
-    return turn_pairs(x, positions[:, None] * rotation_speeds(x, base))
-
-
-def rotation_speeds(x: Tensor, base: float, exponent: float = -1.0) -> Tensor:
-    """Angles (d/2,) by which one position more turns the pairs of x (..., T, d)."""
-    half = x.shape[-1] // 2
-    return base ** (exponent * torch.arange(half, dtype=torch.float64) / half)
-
-
-def turn_pairs(x: Tensor, angles: Tensor) -> Tensor:
-    """Turn each pair (i, i + d/2) of x (..., T, d) by angles (T, d/2)."""
-    both = torch.cat([angles, angles], dim=-1)
-    return attention.rotate(x, both.cos(), both.sin())
-
-
-def rotate_cases() -> Cases:
-    (numbers,) = normal(13, (2, 3, 8))
-    single = normal(31, (1, 2, 3, 6))[0].float()
-    return [
-        (float64([1.0, 0.0], [1.0, 0.0]), float64(0.0, 1.0)),
-        (float64([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0]), float64(1.0, 3.0)),
-        (numbers, float64(0.0, 5.0, 9.0), 100.0),
-        (single, torch.arange(3), 100_000.0),  # whole positions and float32, as the cells below pass them
-        (single, torch.tensor([107, 12, 40])),
-        (numbers[:, :1], torch.tensor([3]), 500.0),
-    ]
-
-
-def random_rotate(rng: random.Random, size: int) -> tuple[Any, ...]:
-    length, half = 1 + size // 3, 1 + rng.randrange(1 + size // 4)
-    positions = torch.tensor(rng.sample(range(120), length), dtype=rng.choice((torch.int64, torch.float64)))
-    x = drawn(rng, *batch_shape(rng, size), length, 2 * half, dtype=rng.choice(DTYPES))
-    return (x, positions) if size % 3 == 0 else (x, positions, rng.choice((20.0, 500.0, 10_000.0, 100_000.0)))
-
-
-def pairs_neighbours(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
-    angles = positions[:, None] * rotation_speeds(x, base)
-    even, odd = x[..., 0::2], x[..., 1::2]
-    pairs = [even * angles.cos() - odd * angles.sin(), odd * angles.cos() + even * angles.sin()]
-    return torch.stack(pairs, dim=-1).flatten(-2).to(x)
-
-
-def turns_the_other_way(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
-    return rotate(x, -positions, base)
-
-
-def speeds_fall_too_slowly(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
-    return turn_pairs(x, positions[:, None] * rotation_speeds(x, base, exponent=-0.5))
-
-
-def one_speed_for_all_pairs(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
-    return turn_pairs(x, positions[:, None] * torch.ones(x.shape[-1] // 2))
-
-
-def ignores_the_positions(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
-    return rotate(x, torch.arange(x.shape[-2]), base)
-
-
-def ignores_the_base(x: Tensor, positions: Tensor, base: float = 10_000.0) -> Tensor:
-    return rotate(x, positions)
-
 
 # ------------------------------------------------------------------------ 1.4 scaled dot-product attention
 
@@ -139,6 +72,14 @@ def scales_after_the_softmax(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return (q @ k.mT).softmax(-1) / q.shape[-1] ** 0.5 @ v
 
 
+def softmax_over_dimension_one(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return scaled_scores(q, k).softmax(1) @ v
+
+
+def sees_the_past_only(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
 def divides_by_the_root_of_the_length(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return (q @ k.mT / k.shape[-2] ** 0.5).softmax(-1) @ v
 
@@ -191,6 +132,26 @@ def masks_the_present(scores: Tensor) -> Tensor:
     return scores.masked_fill(~seen(scores, ahead=-1), -1e9).softmax(-1)
 
 
+def masks_the_present_with_infinity(scores: Tensor) -> Tensor:
+    return scores.masked_fill(~seen(scores, ahead=-1), MINUS_INFINITY).softmax(-1)
+
+
+def masks_what_may_be_seen(scores: Tensor) -> Tensor:
+    return scores.masked_fill(seen(scores), MINUS_INFINITY).softmax(-1)
+
+
+def multiplies_by_infinity(scores: Tensor) -> Tensor:
+    return (scores + torch.ones_like(scores).triu(1) * MINUS_INFINITY).softmax(-1)
+
+
+def softmax_down_the_columns(scores: Tensor) -> Tensor:
+    return scores.masked_fill(~seen(scores), MINUS_INFINITY).softmax(-2)
+
+
+def returns_the_masked_scores(scores: Tensor) -> Tensor:
+    return scores.masked_fill(~seen(scores), MINUS_INFINITY)
+
+
 def no_mask(scores: Tensor) -> Tensor:
     return scores.softmax(-1)
 
@@ -229,24 +190,19 @@ def reshapes_without_transposing(x: Tensor, heads: int) -> Tensor:
     return x.reshape(x.shape[0], heads, x.shape[1], -1)
 
 
+def leaves_the_heads_behind(x: Tensor, heads: int) -> Tensor:
+    return x.unflatten(-1, (heads, -1))
+
+
+def puts_the_heads_first(x: Tensor, heads: int) -> Tensor:
+    return torch.stack(x.chunk(heads, dim=-1))
+
+
 def interleaves_the_heads(x: Tensor, heads: int) -> Tensor:
     return x.unflatten(-1, (-1, heads)).permute(0, 3, 1, 2)
 
 
 EXERCISES = {
-    "1.3": ExerciseFunctions(
-        rotate,
-        rotate_cases,
-        (
-            pairs_neighbours,
-            turns_the_other_way,
-            speeds_fall_too_slowly,
-            one_speed_for_all_pairs,
-            ignores_the_positions,
-            ignores_the_base,
-        ),
-        random_rotate,
-    ),
     "1.4": ExerciseFunctions(
         attend,
         attend_cases,
@@ -258,6 +214,8 @@ EXERCISES = {
             no_softmax,
             scales_after_the_softmax,
             divides_by_the_root_of_the_length,
+            softmax_over_dimension_one,
+            sees_the_past_only,
         ),
         random_attend,
     ),
@@ -269,13 +227,26 @@ EXERCISES = {
             masks_the_past,
             sees_one_position_ahead,
             masks_the_present,
+            masks_the_present_with_infinity,
+            masks_what_may_be_seen,
             no_mask,
             masks_with_zero,
             hides_with_a_small_score,
+            multiplies_by_infinity,
+            softmax_down_the_columns,
+            returns_the_masked_scores,
         ),
         random_causal_weights,
     ),
     "1.6": ExerciseFunctions(
-        split_heads, split_heads_cases, (reshapes_without_transposing, interleaves_the_heads), random_split_heads
+        split_heads,
+        split_heads_cases,
+        (
+            reshapes_without_transposing,
+            interleaves_the_heads,
+            leaves_the_heads_behind,
+            puts_the_heads_first,
+        ),
+        random_split_heads,
     ),
 }

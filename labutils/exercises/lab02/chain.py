@@ -73,6 +73,18 @@ def cuts_at_the_latest_stop(text: str, stops: Sequence[str]) -> str:
     return text[: max((text.find(stop) for stop in stops if stop in text), default=len(text))]
 
 
+def misses_a_stop_at_the_start(text: str, stops: Sequence[str]) -> str:
+    return text[: min((text.find(stop) for stop in stops if text.find(stop) > 0), default=len(text))]
+
+
+def needs_every_stop(text: str, stops: Sequence[str]) -> str:
+    return decoding.stop_at(text, stops) if all(stop in text for stop in stops) else text
+
+
+def empties_a_text_without_a_stop(text: str, stops: Sequence[str]) -> str:
+    return decoding.stop_at(text, stops) if any(stop in text for stop in stops) else ""
+
+
 def strips_the_text(text: str, stops: Sequence[str]) -> str:
     return decoding.stop_at(text, stops).strip()
 
@@ -195,6 +207,25 @@ def no_temperature(*arguments: Any) -> int:
     return choose_in_order(("penalty", "top_k", "top_p"), *arguments)
 
 
+def draws_by_the_old_probabilities(
+    logits: Tensor, ids: Tensor, u: float, temperature: float, k: int, p: float, penalty: float
+) -> int:
+    logits = decoding.repetition_penalty(logits, ids, penalty) / temperature
+    kept = decoding.top_p_filter(decoding.top_k_filter(logits, k), p).isfinite()
+    return decoding.draw(decoding.softmax(logits) * kept, u)
+
+
+def softmax_before_top_p(logits: Tensor, ids: Tensor, u: float, temperature: float, k: int, p: float, penalty: float) -> int:
+    logits = decoding.repetition_penalty(logits, ids, penalty) / temperature
+    probs = decoding.softmax(decoding.top_k_filter(logits, k))
+    return decoding.draw(decoding.softmax(decoding.top_p_filter(probs, p)), u)
+
+
+def multiplies_by_the_temperature(*arguments: Any) -> int:
+    logits, ids, u, temperature, *rest = arguments
+    return decoding.choose(logits, ids, u, 1 / temperature, *rest)
+
+
 def most_probable_token(*arguments: Any) -> int:
     logits, ids, *_, penalty = arguments
     return int(decoding.repetition_penalty(logits, ids, penalty).argmax())
@@ -212,6 +243,9 @@ EXERCISES = {
             cuts_for_one_stop_after_another,
             cuts_at_the_latest_stop,
             strips_the_text,
+            misses_a_stop_at_the_start,
+            needs_every_stop,
+            empties_a_text_without_a_stop,
         ),
         random_stop_at,
     ),
@@ -229,6 +263,9 @@ EXERCISES = {
             no_temperature,
             repetition_penalty_after_top_k,
             most_probable_token,
+            draws_by_the_old_probabilities,
+            softmax_before_top_p,
+            multiplies_by_the_temperature,
         ),
         random_choose,
     ),

@@ -1,12 +1,13 @@
 """Top-k and top-p: what may be drawn at all.
 
-Where two logits tie for the last place, which of them stays depends on the sort, so no case asks it.
+Where logits tie for the last place, which of them stays depends on the sort. No case of top-k asks it; for top-p each choice is right.
 """
 
 from __future__ import annotations
 
 import math
 import random
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -71,6 +72,30 @@ def keeps_the_first_places(logits: Tensor, k: int) -> Tensor:
     return keep(logits, torch.arange(len(logits)) < k)
 
 
+def drops_the_last_that_stays(logits: Tensor, k: int) -> Tensor:
+    return logits.masked_fill(logits <= logits.topk(k).values[-1], MINUS_INFINITY)
+
+
+def returns_sorted_top_k(logits: Tensor, k: int) -> Tensor:
+    return decoding.top_k_filter(logits.sort(descending=True).values, k)
+
+
+def takes_tokens_for_ranks(logits: Tensor, k: int) -> Tensor:
+    return keep(logits, logits.argsort(descending=True) < k)
+
+
+def returns_top_k_probabilities(logits: Tensor, k: int) -> Tensor:
+    return decoding.softmax(decoding.top_k_filter(logits, k))
+
+
+def removes_the_largest(logits: Tensor, k: int) -> Tensor:
+    return keep(logits, rank(logits) >= k)
+
+
+def hides_with_a_large_negative_number(logits: Tensor, k: int) -> Tensor:
+    return logits.masked_fill(logits < logits.topk(k).values[-1], -1e9)
+
+
 def keeps_the_largest_sizes(logits: Tensor, k: int) -> Tensor:
     return keep(logits, rank(logits.abs()) < k)
 
@@ -93,12 +118,43 @@ def top_p_cases() -> Cases:
         (float64(1.0, MINUS_INFINITY, 0.0, 2.0, MINUS_INFINITY).float(), 0.9),
         (float64(0.0, 3.0, 3.0, 0.0), 0.7),
         (float64(2.5), 0.3),
+        (float64(0.0, 2.0, 0.0, 0.0), 0.85),  # two of three equal logits are needed
+        (torch.zeros(4), 0.6),
+        *((logits, 1.0) for logits in NEVER_QUITE_ONE),
     ]
 
 
+# Their probabilities add up to a hair less than 1 in float32, which p = 1 must not stumble over.
+NEVER_QUITE_ONE = tuple(
+    torch.tensor(logits)
+    for logits in (
+        (-1.46, -1.13, 1.86, -0.26),
+        (0.59, 1.11, -1.72, -1.13, -0.98),
+        (-0.73, -0.43, -0.87, -1.47, -1.0, 1.92),
+    )
+)
+
+
+def other_nuclei(logits: Tensor, p: float) -> list[Tensor]:
+    """The filtered logits (V,) with each choice among the equal logits of which some stay and some go."""
+    kept = decoding.top_p_filter(logits, p).isfinite()
+    tied = logits == logits[kept].min()
+    places, sure = tied.nonzero().flatten().tolist(), kept & ~tied
+    if bool(kept[tied].all()):
+        return []
+    choices = []
+    for chosen in combinations(places, int(kept[tied].sum())):
+        choice = sure.clone()
+        choice[list(chosen)] = True
+        choices.append(keep(logits, choice))
+    return choices
+
+
 def random_top_p(rng: random.Random, size: int) -> tuple[Tensor, float]:
-    """Different logits, and a p that is clearly reached or clearly not, whatever the rounding."""
+    """Different logits, or some that tie, and a p that is clearly reached or clearly not, whatever the rounding."""
     logits = random_logits(rng, 1 + size) / rng.choice((1, 1, 3))
+    if size % 4 == 3:
+        logits[rng.sample(range(1 + size), 3)] = logits.max() - rng.choice((0.0, 0.5))
     mass = logits.double().softmax(-1).sort(descending=True).values.cumsum(-1)
     while True:
         p = round(rng.uniform(0.05, 0.97), 2)
@@ -149,6 +205,40 @@ def never_sorts(logits: Tensor, p: float) -> Tensor:
     return keep(logits, probs.cumsum(-1) - probs < p)
 
 
+def counts_the_token_in(logits: Tensor, p: float) -> Tensor:
+    order = logits.argsort(descending=True)
+    mass = decoding.softmax(logits)[order].cumsum(-1)
+    return keep(logits, (mass < p)[order.argsort()])
+
+
+def keeps_only_the_first_beyond_p(logits: Tensor, p: float) -> Tensor:
+    order = logits.argsort(descending=True)
+    dropped = decoding.softmax(logits)[order].cumsum(-1) >= p
+    dropped[0] = False
+    return keep(logits, ~dropped[order.argsort()])
+
+
+def adds_up_the_logits(logits: Tensor, p: float) -> Tensor:
+    order = logits.argsort(descending=True)
+    ranked = logits[order]
+    return keep(logits, (ranked.cumsum(-1) - ranked < p)[order.argsort()])
+
+
+def keeps_equal_logits_together(logits: Tensor, p: float) -> Tensor:
+    kept = decoding.top_p_filter(logits, p).isfinite()
+    return logits.masked_fill(logits < logits[kept].min(), MINUS_INFINITY)
+
+
+def keeps_one_where_none_crosses(logits: Tensor, p: float) -> Tensor:
+    order = logits.argsort(descending=True)
+    crossing = int((decoding.softmax(logits)[order].cumsum(-1) >= p).double().argmax())
+    return keep(logits, order.argsort() <= crossing)
+
+
+def zeroes_the_tail(logits: Tensor, p: float) -> Tensor:
+    return decoding.top_p_filter(logits, p).nan_to_num(neginf=0.0)
+
+
 def goes_on_where_p_is_reached(logits: Tensor, p: float) -> Tensor:
     order = logits.argsort(descending=True)
     probs = decoding.softmax(logits)[order]
@@ -162,10 +252,16 @@ EXERCISES = {
         (
             keeps_the_smallest,
             keeps_one_too_few,
+            drops_the_last_that_stays,
             keeps_one_too_many,
             zeroes_the_removed,
             keeps_the_first_places,
             keeps_the_largest_sizes,
+            returns_sorted_top_k,
+            takes_tokens_for_ranks,
+            returns_top_k_probabilities,
+            removes_the_largest,
+            hides_with_a_large_negative_number,
         ),
         random_top_k,
     ),
@@ -174,6 +270,8 @@ EXERCISES = {
         top_p_cases,
         (
             drops_the_crossing_token,
+            counts_the_token_in,
+            keeps_only_the_first_beyond_p,
             collects_from_the_least_probable,
             compares_single_probabilities_with_p,
             returns_probabilities,
@@ -182,7 +280,12 @@ EXERCISES = {
             permutes_the_wrong_way,
             never_sorts,
             goes_on_where_p_is_reached,
+            adds_up_the_logits,
+            keeps_equal_logits_together,
+            keeps_one_where_none_crosses,
+            zeroes_the_tail,
         ),
         random_top_p,
+        other_nuclei,
     ),
 }

@@ -54,6 +54,14 @@ def presence_hits_repeated_tokens_only(logits: Tensor, counts: Tensor, frequency
     return logits - frequency * counts - presence * (counts > 1)
 
 
+def no_presence_penalty(logits: Tensor, counts: Tensor, frequency: float, presence: float) -> Tensor:
+    return logits - frequency * counts
+
+
+def no_frequency_penalty(logits: Tensor, counts: Tensor, frequency: float, presence: float) -> Tensor:
+    return logits - presence * (counts > 0)
+
+
 def divides_by_the_length(logits: Tensor, counts: Tensor, frequency: float, presence: float) -> Tensor:
     return logits - frequency * counts / counts.sum().clamp(min=1) - presence * (counts > 0)
 
@@ -109,6 +117,10 @@ def penalizes_the_newest_token_only(logits: Tensor, ids: Tensor, penalty: float)
     return decoding.repetition_penalty(logits, ids[-1:], penalty)
 
 
+def changes_nothing(logits: Tensor, ids: Tensor, penalty: float) -> Tensor:
+    return logits.clone()
+
+
 def penalizes_by_one_sign_for_all(logits: Tensor, ids: Tensor, penalty: float) -> Tensor:
     seen = logits[ids]
     return logits.scatter(0, ids, seen / penalty if bool((seen > 0).all()) else seen * penalty)
@@ -126,6 +138,8 @@ EXERCISES = {
             presence_hits_every_token,
             presence_hits_repeated_tokens_only,
             divides_by_the_length,
+            no_presence_penalty,
+            no_frequency_penalty,
         ),
         random_frequency_presence,
     ),
@@ -141,6 +155,7 @@ EXERCISES = {
             penalizes_positive_logits_only,
             penalizes_the_newest_token_only,
             penalizes_by_one_sign_for_all,
+            changes_nothing,
         ),
         random_repetition_penalty,
     ),

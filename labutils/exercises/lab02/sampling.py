@@ -55,6 +55,20 @@ def not_normalized(logits: Tensor, temperature: float = 1.0) -> Tensor:
     return (scaled - scaled.max()).exp()
 
 
+def overflows(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    weights = (logits / temperature).exp()
+    return weights / weights.sum()
+
+
+def subtracts_the_unscaled_largest(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    weights = (logits / temperature - logits.max()).exp()
+    return weights / weights.sum()
+
+
+def returns_the_logarithms(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    return torch.log_softmax(logits / temperature, dim=-1)
+
+
 def ignores_the_temperature(logits: Tensor, temperature: float = 1.0) -> Tensor:
     return decoding.softmax(logits)
 
@@ -115,6 +129,18 @@ def takes_an_end_that_equals_u(probs: Tensor, u: float) -> int:
     return min(int((probs.cumsum(-1) < u).sum()), int(probs.nonzero()[-1]))
 
 
+def searches_from_the_left(probs: Tensor, u: float) -> int:
+    return int((probs.cumsum(-1) < u).sum())
+
+
+def rescales_the_probabilities(probs: Tensor, u: float) -> int:
+    return decoding.draw(probs / probs.sum(), u)
+
+
+def falls_back_on_the_most_probable(probs: Tensor, u: float) -> int:
+    return decoding.draw(probs, u) if probs.sum() > u else int(probs.argmax())
+
+
 def runs_past_the_last_token(probs: Tensor, u: float) -> int:
     return int((probs.cumsum(-1) <= u).sum())
 
@@ -136,6 +162,9 @@ EXERCISES = {
             temperature_after_exp,
             not_normalized,
             ignores_the_temperature,
+            overflows,
+            subtracts_the_unscaled_largest,
+            returns_the_logarithms,
         ),
         random_softmax,
     ),
@@ -148,9 +177,12 @@ EXERCISES = {
             one_token_too_early,
             compares_with_single_probabilities,
             takes_an_end_that_equals_u,
+            searches_from_the_left,
             runs_past_the_last_token,
             draws_an_impossible_token,
             returns_the_first_where_none_exceeds,
+            rescales_the_probabilities,
+            falls_back_on_the_most_probable,
         ),
         random_draw,
     ),

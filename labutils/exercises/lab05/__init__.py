@@ -1,13 +1,13 @@
-"""The functions of lab 05's exercises: labels and their loss, the learning rate, LoRA, what is trained, soft prompts."""
+"""The functions of lab 05's exercises: labels and their loss, the learning rate, LoRA, what is trained, facts."""
 
-from labutils.exercises.lab05 import labels, lora, schedule, soft_prompts, trained
+from labutils.exercises.lab05 import facts, labels, lora, schedule, trained
 
 EXERCISES = {
     **labels.EXERCISES,
     **schedule.EXERCISES,
     **lora.EXERCISES,
     **trained.EXERCISES,
-    **soft_prompts.EXERCISES,
+    **facts.EXERCISES,
 }
 
 __all__ = ["EXERCISES"]

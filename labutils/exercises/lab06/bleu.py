@@ -149,6 +149,14 @@ def punishes_long_candidates(candidate_length: int, reference_length: int) -> fl
     return math.exp(1 - longer / shorter)
 
 
+def rounded_e(candidate_length: int, reference_length: int) -> float:
+    return 1.0 if candidate_length >= reference_length else 2.718 ** (1 - reference_length / candidate_length)
+
+
+def e_of_two_places(candidate_length: int, reference_length: int) -> float:
+    return 1.0 if candidate_length >= reference_length else 2.72 ** (1 - reference_length / candidate_length)
+
+
 def ratio_of_the_lengths(candidate_length: int, reference_length: int) -> float:
     return min(1.0, candidate_length / reference_length)
 
@@ -278,6 +286,8 @@ EXERCISES = {
             whole_fraction,
             difference_of_the_lengths,
             punishes_long_candidates,
+            rounded_e,
+            e_of_two_places,
         ),
         random_brevity_penalty,
     ),

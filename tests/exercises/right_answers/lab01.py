@@ -153,6 +153,9 @@ def f(h, gain, unembedding, eps=1e-5):
     rows = h.reshape(-1, h.shape[-1]).double()
     out = [unembedding.double() @ (row * gain.double()) / math.sqrt(float((row @ row) / len(row)) + eps) for row in rows]
     return torch.stack(out).reshape(*h.shape[:-1], -1).to(h)
+
+def f(h, gain, unembedding, eps=1e-5):
+    return h / (h.square().mean(-1, keepdim=True) + eps).sqrt() * gain @ unembedding.T
 """,
     "1.8": """
 def f(next_logits, ids, end, max_new_tokens):

@@ -101,10 +101,17 @@ def f(logits, p):
     return torch.where((shifted < p)[order.argsort()], logits, float("-inf"))
 
 def f(logits, p):
+    order = logits.argsort().flip(0)
+    probs = softmax(logits)[order]
+    filtered = logits.clone()
+    filtered[order[probs.cumsum(0) - probs >= p]] = float("-inf")
+    return filtered
+
+def f(logits, p):
     for k in range(1, len(logits) + 1):
-        kept = top_k_filter(logits, k)
-        if k == len(logits) or softmax(logits)[kept.isfinite()].sum() >= p:
-            return kept
+        kept = logits.topk(k).indices
+        if k == len(logits) or softmax(logits)[kept].sum() >= p:
+            return torch.full_like(logits, float("-inf")).index_copy(0, kept, logits[kept])
 """,
     "2.5": """
 def f(logits, counts, frequency, presence):

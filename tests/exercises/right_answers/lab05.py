@@ -2,12 +2,13 @@
 
 import itertools
 import math
+import re
 
 import numpy
 import torch
 import torch.nn.functional as F
 
-SPACE = {"itertools": itertools, "math": math, "numpy": numpy, "torch": torch, "F": F}
+SPACE = {"itertools": itertools, "math": math, "numpy": numpy, "re": re, "torch": torch, "F": F}
 
 ACCEPTED = {
     "5.1": """
@@ -153,24 +154,20 @@ def f(weight, a, b, alpha):
     return torch.tensor(weight.numpy() + alpha / len(a) * b.numpy().dot(a.numpy()))
 """,
     "5.8": """
-def f(vector, embeddings):
-    return F.cosine_similarity(embeddings, vector[None]).argmax().item()
+def f(facts, dialogue):
+    words = set(re.findall(r"\\w+", dialogue.lower()))
+    return len([x for x in facts if x in words]) / max(len(facts), 1)
 
-def f(vector, embeddings):
-    return int((embeddings / embeddings.norm(dim=1, keepdim=True) - vector).norm(dim=1).argmin())
+def f(facts, dialogue):
+    if len(facts) == 0:
+        return 0
+    return sum(bool(re.search(rf"\\b{re.escape(x)}\\b", dialogue, re.IGNORECASE)) for x in facts) / len(facts)
 
-def f(vector, embeddings):
-    return max(range(len(embeddings)), key=lambda i: float(embeddings[i] @ vector / embeddings[i].norm()))
-
-def f(vector, embeddings):
-    e, v = embeddings.numpy(), vector.numpy()
-    return int(numpy.argmax(e @ v / numpy.sqrt((e**2).sum(1))))
-
-def f(vector, embeddings):
-    return int((F.normalize(embeddings) @ F.normalize(vector, dim=0)).sort(descending=True).indices[0])
-
-def f(vector, embeddings):
-    angles = (F.normalize(embeddings.double()) @ F.normalize(vector.double(), dim=0)).clamp(-1, 1).acos()
-    return angles.argmin().item()
+def f(facts, dialogue):
+    said = [word.casefold() for word in re.split(r"\\W+", dialogue)]
+    found = 0
+    for fact in facts:
+        found += fact in said
+    return found / len(facts) if facts else 0.0
 """,
 }

@@ -101,6 +101,146 @@ TYPED = [
         "  out.append(next_logits(ids + out).argmax())\n  if out[-1] == end:\n   break\n return out",
         "expected",
     ),
+    (
+        "1.1",
+        "def f(ids, pair, new):\n out, i = [], 0\n while i < len(ids):\n  hit = i + 1 < len(ids) and ids[i] is pair[0] and ids[i + 1] is pair[1]\n  out.append(new if hit else ids[i])\n  i += 2 if hit else 1\n return out",
+        "same object",
+    ),
+    (
+        "1.2",
+        "def f(ids, merges):\n for pair, new in merges.items():\n  ids = merge(ids, pair, new)\n  return ids",
+        "inside the loop",
+    ),
+    (
+        "1.2",
+        "def f(ids, merges):\n for pair, new in merges.items():\n  if pair not in list(zip(ids, ids[1:])):\n   break\n  ids = merge(ids, pair, new)\n return ids",
+        "does not occur",
+    ),
+    (
+        "1.3",
+        "def f(x, positions, base=10_000.0):\n h = x.shape[-1] // 2\n a = positions * base ** (-torch.arange(h) / h)\n u, v = x[..., :h], x[..., h:]\n return torch.cat([u * a.cos() - v * a.sin(), v * a.cos() + u * a.sin()], -1)",
+        "positions[:, None]",
+    ),
+    (
+        "1.3",
+        "def f(x, positions, base=10_000.0):\n h = x.shape[-1] // 2\n a = positions[:, None] * base ** (-torch.arange(h) / h)\n u, v = x[..., :h], x[..., h:]\n return torch.cat([u * a.cos() - v * a.sin(), v * a.cos() - u * a.sin()], -1)",
+        "wrong sign",
+    ),
+    (
+        "1.3",
+        "def f(x, positions, base=10_000.0):\n h = x.shape[-1] // 2\n a = positions[:, None] * base ** (-torch.arange(h) / h)\n u, v = x[..., :h], x[..., h:]\n u = u * a.cos() - v * a.sin()\n v = v * a.cos() + u * a.sin()\n return torch.cat([u, v], -1)",
+        "new a",
+    ),
+    (
+        "1.3",
+        "def f(x, positions, base=10_000.0):\n h = x.shape[-1] // 2\n a = positions[:, None] * base ** (-torch.arange(h) / h)\n u, v = x[..., :h], x[..., h:]\n return torch.cat([v * a.cos() + u * a.sin(), u * a.cos() - v * a.sin()], -1)",
+        "changed places",
+    ),
+    (
+        "1.3",
+        "def f(x, positions, base=10_000.0):\n h = x.shape[-1] // 2\n a = positions[:, None] * base ** (-torch.arange(h) / h)\n u, v = x[..., :h], x[..., h:]\n return torch.stack([u * a.cos() - v * a.sin(), v * a.cos() + u * a.sin()], -1).flatten(-2)",
+        "woven",
+    ),
+    ("1.4", "def f(q, k, v):\n return torch.softmax(q @ k.mT / math.sqrt(q.shape[-1]), dim=1) @ v", "dimension 1"),
+    (
+        "1.4",
+        "def f(q, k, v):\n s = q @ k.mT / q.shape[-1] ** 0.5\n hidden = torch.ones_like(s).triu(1).bool()\n return s.masked_fill(hidden, -torch.inf).softmax(-1) @ v",
+        "causal mask",
+    ),
+    (
+        "1.5",
+        "def f(scores):\n T = scores.shape[-1]\n hidden = torch.ones(T, T, dtype=torch.bool).triu(0)\n return scores.masked_fill(hidden, float('-inf')).softmax(-1)",
+        "diagonal",
+    ),
+    (
+        "1.5",
+        "def f(scores):\n T = scores.shape[-1]\n seen = torch.ones(T, T, dtype=torch.bool).triu(0)\n return torch.where(seen, scores, -torch.inf).softmax(-1)",
+        "hides the past",
+    ),
+    (
+        "1.5",
+        "def f(scores):\n return scores.masked_fill(torch.ones_like(scores).tril().bool(), -torch.inf).softmax(-1)",
+        "wrong way round",
+    ),
+    (
+        "1.5",
+        "def f(scores):\n T = scores.shape[-1]\n return (scores + torch.ones(T, T).triu(1) * float('-inf')).softmax(-1)",
+        "0 times infinity",
+    ),
+    (
+        "1.5",
+        "def f(scores):\n return scores.masked_fill(torch.ones_like(scores).triu(1).bool(), -torch.inf).softmax(-2)",
+        "down the columns",
+    ),
+    (
+        "1.5",
+        "def f(scores):\n return torch.where(torch.ones_like(scores).tril().bool(), scores, -torch.inf)",
+        "softmax is still missing",
+    ),
+    ("1.6", "def f(x, heads):\n return x.reshape(*x.shape[:2], heads, -1)", "must still change places"),
+    ("1.6", "def f(x, heads):\n return torch.stack(torch.chunk(x, heads, -1), 0)", "in front of the texts"),
+    ("1.7", "def f(h, gain, unembedding, eps=1e-5):\n return F.normalize(h, dim=-1) * gain @ unembedding.T", "to length one"),
+    (
+        "1.7",
+        "def f(h, gain, unembedding, eps=1e-5):\n return h / h.norm(dim=-1, keepdim=True) * gain @ unembedding.T",
+        "to length one",
+    ),
+    (
+        "1.7",
+        "def f(h, gain, unembedding, eps=1e-5):\n return h / ((h.pow(2).mean(-1, keepdim=True) + eps).sqrt() * gain) @ unembedding.T",
+        "divides by the gain",
+    ),
+    (
+        "1.7",
+        "def f(h, gain, unembedding, eps=1e-5):\n return h / (h.pow(2).mean(-1, keepdim=True) + eps) * gain @ unembedding.T",
+        "root is missing",
+    ),
+    (
+        "1.7",
+        "def f(h, gain, unembedding, eps=1e-5):\n return h / (h.mean(-1, keepdim=True) ** 2 + eps).sqrt() * gain @ unembedding.T",
+        "mean of the squares",
+    ),
+    (
+        "1.7",
+        "def f(h, gain, unembedding, eps=1e-5):\n g = h * gain\n return g / (g.pow(2).mean(-1, keepdim=True) + eps).sqrt() @ unembedding.T",
+        "first the norm",
+    ),
+    (
+        "1.7",
+        "def f(h, gain, unembedding, eps=1e-5):\n return h / h.pow(2).mean(-1, keepdim=True).sqrt() * gain @ unembedding.T",
+        "left out",
+    ),
+    (
+        "1.7",
+        "def f(h, gain, unembedding, eps=1e-5):\n return h / (h.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt() * gain @ unembedding.T",
+        "whatever it is",
+    ),
+    ("1.7", "def f(h, gain, unembedding, eps=1e-5):\n return (h * gain) @ unembedding.T", "There is no norm"),
+    (
+        "1.8",
+        "def f(next_logits, ids, end, max_new_tokens):\n out = []\n for _ in range(max_new_tokens):\n  out.append(int(next_logits(ids).argmax()))\n  if out[-1] == end:\n   break\n return out",
+        "asks about the prompt each time",
+    ),
+    (
+        "1.8",
+        "def f(next_logits, ids, end, max_new_tokens):\n out = []\n for _ in range(max_new_tokens):\n  out.append(int(next_logits(out).argmax()))\n  if out[-1] == end:\n   break\n return out",
+        "without the prompt",
+    ),
+    (
+        "1.8",
+        "def f(next_logits, ids, end, max_new_tokens):\n out, last = [], ids\n for _ in range(max_new_tokens):\n  last = [int(next_logits(last).argmax())]\n  out += last\n  if last == [end]:\n   break\n return out",
+        "newest token",
+    ),
+    (
+        "1.8",
+        "def f(next_logits, ids, end, max_new_tokens):\n out = []\n while True:\n  out.append(int(next_logits(ids + out).argmax()))\n  if out[-1] == end or len(out) >= max_new_tokens:\n   return out",
+        "max_new_tokens is 0",
+    ),
+    (
+        "1.8",
+        "def f(next_logits, ids, end, max_new_tokens):\n out = []\n for _ in range(max_new_tokens):\n  if len(out) > 1 and out[-2] == end:\n   break\n  out.append(int(next_logits(ids + out).argmax()))\n return out",
+        "expected [6, 5, 3]",
+    ),
 ]
 
 REFUSED = {
@@ -174,6 +314,15 @@ def f(ids, pair, new):
 def f(ids, pair, new):
     raw = bytes(i % 256 for i in ids).replace(bytes(i % 256 for i in pair), bytes([new % 256]))
     return list(raw)
+
+def f(ids, pair, new):
+    merged, i = [], 0
+    while i < len(ids):
+        following = ids[i + 1] if i + 1 < len(ids) else 0
+        found = (ids[i], following) == pair
+        merged.append(new if found else ids[i])
+        i += 2 if found else 1
+    return merged
 """,
     "1.2": """
 def f(ids, merges):

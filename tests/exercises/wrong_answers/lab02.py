@@ -40,6 +40,127 @@ TYPED = [
         " z = top_p_filter(top_k_filter(repetition_penalty(logits, ids, penalty), k), p) / temperature\n return draw(softmax(z), u)",
         "temperature comes after",
     ),
+    (
+        "2.1",
+        "def f(logits, temperature=1.0):\n p = torch.softmax(logits, 0) / temperature\n return p / p.sum()",
+        "takes it out again",
+    ),
+    (
+        "2.1",
+        "def f(logits, temperature=1.0):\n e = (logits - logits.max()).exp() / temperature\n return e / e.sum()",
+        "takes it out again",
+    ),
+    ("2.1", "def f(logits, temperature=1.0):\n return torch.softmax(logits, 0)", "no effect"),
+    ("2.1", "def f(logits, temperature=1.0):\n e = (logits / temperature).exp()\n return e / e.sum()", "overflows"),
+    (
+        "2.1",
+        "def f(logits, temperature=1.0):\n e = (logits / temperature - logits.max()).exp()\n return e / e.sum()",
+        "before the division",
+    ),
+    (
+        "2.1",
+        "def f(logits, temperature=1.0):\n z = logits / temperature\n e = (z - z.min()).exp()\n return e / e.sum()",
+        "no exponent is above 0",
+    ),
+    ("2.1", "def f(logits, temperature=1.0):\n z = logits / temperature\n return torch.log_softmax(z, 0)", "logarithms"),
+    ("2.1", "def f(logits, temperature=1.0):\n return (logits / temperature).softmax(0).numpy()", "torch.tensor"),
+    ("2.2", "def f(probs, u):\n return int(torch.searchsorted(probs.cumsum(0), u))", "right=True"),
+    ("2.2", "def f(probs, u):\n ends = probs.cumsum(0) / probs.sum()\n return int((ends <= u).sum())", "share of the whole sum"),
+    (
+        "2.2",
+        "def f(probs, u):\n for i, end in enumerate(probs.cumsum(0)):\n  if end > u:\n   return i\n return int(probs.argmax())",
+        "takes the most probable",
+    ),
+    ("2.3", "def f(logits, k):\n return logits.masked_fill(logits <= logits.topk(k).values[-1], -torch.inf)", "not `<=`"),
+    ("2.3", "def f(logits, k):\n z = logits.sort(descending=True).values\n z[k:] = -torch.inf\n return z", "sorted"),
+    ("2.3", "def f(logits, k):\n return torch.where(logits.argsort(descending=True) < k, logits, -torch.inf)", "argsort"),
+    (
+        "2.3",
+        "def f(logits, k):\n return logits.masked_fill(logits < logits.topk(k).values[-1], -torch.inf).softmax(0)",
+        "probabilities",
+    ),
+    (
+        "2.3",
+        "def f(logits, k):\n out = logits.clone()\n out[logits.topk(k).indices] = -torch.inf\n return out",
+        "removes the k largest",
+    ),
+    ("2.3", "def f(logits, k):\n return logits.masked_fill(logits < logits.topk(k).values[-1], -1e9)", "-1e9"),
+    (
+        "2.4",
+        "def f(logits, p):\n o = logits.argsort(descending=True)\n m = softmax(logits)[o].cumsum(0)\n out = logits.clone()\n out[o[m >= p]] = -torch.inf\n return out",
+        "own mass",
+    ),
+    (
+        "2.4",
+        "def f(logits, p):\n o = logits.argsort(descending=True)\n gone = softmax(logits)[o].cumsum(0) >= p\n gone[0] = False\n out = logits.clone()\n out[o[gone]] = -torch.inf\n return out",
+        "first token whatever",
+    ),
+    (
+        "2.4",
+        "def f(logits, p):\n o = logits.argsort(descending=True)\n s = logits[o]\n out = logits.clone()\n out[o[s.cumsum(0) - s >= p]] = -torch.inf\n return out",
+        "adds up logits",
+    ),
+    (
+        "2.4",
+        "def f(logits, p):\n s = logits.sort(descending=True).values\n probs = softmax(s)\n n = int((probs.cumsum(0) - probs < p).sum())\n return logits.masked_fill(logits < s[n - 1], -torch.inf)",
+        "only as many of them",
+    ),
+    (
+        "2.4",
+        "def f(logits, p):\n o = logits.argsort(descending=True)\n n = int((softmax(logits)[o].cumsum(0) >= p).int().argmax()) + 1\n out = logits.clone()\n out[o[n:]] = -torch.inf\n return out",
+        "hair below p = 1",
+    ),
+    (
+        "2.4",
+        "def f(logits, p):\n o = logits.argsort(descending=True)\n q = softmax(logits)[o]\n out = logits.clone()\n out[o[q.cumsum(0) - q >= p]] = 0\n return out",
+        "respectable",
+    ),
+    ("2.5", "def f(logits, counts, frequency, presence):\n return logits - frequency * counts", "presence penalty is missing"),
+    (
+        "2.5",
+        "def f(logits, counts, frequency, presence):\n return logits - presence * (counts > 0)",
+        "frequency penalty is missing",
+    ),
+    (
+        "2.6",
+        "def f(logits, ids, penalty):\n seen, out = logits[ids], logits.clone()\n out[ids][seen > 0] = seen[seen > 0] / penalty\n out[ids][seen < 0] = seen[seen < 0] * penalty\n return out",
+        "is a copy",
+    ),
+    (
+        "2.7",
+        "def f(text, stops):\n places = [p for p in (text.find(s) for s in stops) if p > 0]\n return text[:min(places)] if places else text",
+        "`>= 0`",
+    ),
+    (
+        "2.7",
+        "def f(text, stops):\n places = [text.find(s) for s in stops]\n return text if -1 in places or not places else text[:min(places)]",
+        "cuts nowhere",
+    ),
+    (
+        "2.7",
+        "def f(text, stops):\n places = [p for p in (text.find(s) for s in stops) if p >= 0]\n return text[:min(places)] if places else ''",
+        "leave it whole",
+    ),
+    (
+        "2.8",
+        "def f(logits, ids, u, temperature, k, p, penalty):\n z = repetition_penalty(logits, ids, penalty) / temperature\n return draw(softmax(torch.minimum(top_k_filter(z, k), top_p_filter(z, p))), u)",
+        "start from the same logits",
+    ),
+    (
+        "2.8",
+        "def f(logits, ids, u, temperature, k, p, penalty):\n z = repetition_penalty(logits, ids, penalty) / temperature\n gone = top_p_filter(top_k_filter(z, k), p) == -torch.inf\n return draw(softmax(z).masked_fill(gone, 0), u)",
+        "before the filters",
+    ),
+    (
+        "2.8",
+        "def f(logits, ids, u, temperature, k, p, penalty):\n z = repetition_penalty(logits, ids, penalty) / temperature\n return draw(softmax(top_p_filter(softmax(top_k_filter(z, k)), p)), u)",
+        "softmax of them once more",
+    ),
+    (
+        "2.8",
+        "def f(logits, ids, u, temperature, k, p, penalty):\n z = repetition_penalty(logits, ids, penalty) * temperature\n return draw(softmax(top_p_filter(top_k_filter(z, k), p)), u)",
+        "divide by it",
+    ),
 ]
 
 REFUSED = {
@@ -266,6 +387,19 @@ def f(logits, p):
     probs = softmax(logits, 1.0)[order]
     filtered = logits.clone()
     filtered[order[probs.cumsum(0) - probs >= p]] = -100.0
+    return filtered
+
+def f(logits, p):
+    for k in range(1, len(logits) + 1):
+        kept = top_k_filter(logits, k)
+        if k == len(logits) or softmax(logits)[kept.isfinite()].sum() >= p:
+            return kept
+
+def f(logits, p):
+    order = logits.argsort(descending=True)
+    kept = int((softmax(logits)[order].cumsum(0) >= p).nonzero()[0]) + 1
+    filtered = logits.clone()
+    filtered[order[kept:]] = float("-inf")
     return filtered
 """,
     "2.5": """

@@ -5,11 +5,12 @@ a word that the verdict must hold); REFUSED holds answers that must not pass, wh
 """
 
 import math
+import re
 
 import torch
 import torch.nn.functional as F
 
-SPACE = {"math": math, "torch": torch, "F": F}
+SPACE = {"math": math, "re": re, "torch": torch, "F": F}
 
 TYPED = [
     (
@@ -158,30 +159,40 @@ TYPED = [
         "twice",
     ),
     ("5.7", "def f(weight, a, b, alpha):\n return alpha / b.shape[1] * b @ a", "change alone"),
-    ("5.8", "def f(vector, embeddings):\n return int(torch.argmax(embeddings @ vector))", "long vectors win"),
-    ("5.8", "def f(vector, embeddings):\n return torch.cdist(vector[None], embeddings).argmin().item()", "Euclidean"),
-    (
-        "5.8",
-        "def f(vector, embeddings):\n return int((1 - F.cosine_similarity(embeddings, vector[None])).argmax())",
-        "other way",
-    ),
-    (
-        "5.8",
-        "def f(vector, embeddings):\n return int(F.normalize(embeddings, dim=0).matmul(vector).argmax())",
-        "columns",
-    ),
-    ("5.8", "def f(vector, embeddings):\n return F.cosine_similarity(embeddings, vector[None]).argmax()", "of type int"),
     ("5.4", "def f(noise, n_out):\n return noise, torch.tensor([[0] * len(noise)] * n_out)", "whole numbers"),
     ("5.5", "def f(x, weight, a, b, alpha):\n return F.linear(x, weight) + alpha // len(a) * (x @ a.T @ b.T)", "whole number"),
     (
         "5.8",
-        "def f(vector, embeddings):\n return int((embeddings @ vector / embeddings.abs().max(dim=1).values).argmax())",
-        "largest element",
+        "def f(facts, dialogue):\n return sum(fact in dialogue.lower() for fact in facts) / max(1, len(facts))",
+        "inside another word",
     ),
     (
         "5.8",
-        "def f(vector, embeddings):\n return max(range(len(embeddings)), key=lambda i: embeddings[i].max().item())",
-        "largest number",
+        "def f(facts, dialogue):\n words = re.findall(r'\\w+', dialogue)\n"
+        " return sum(fact in words for fact in facts) / len(facts) if facts else 0.0",
+        "lower case",
+    ),
+    (
+        "5.8",
+        "def f(facts, dialogue):\n words = re.findall(r'\\w+', dialogue.lower())\n"
+        " return sum(fact in words for fact in facts) / len(facts) if facts else 1.0",
+        "saying nothing",
+    ),
+    (
+        "5.8",
+        "def f(facts, dialogue):\n words = re.findall(r'\\w+', dialogue.lower())\n"
+        " return 100 * len([x for x in facts if x in words]) / max(len(facts), 1)",
+        "per cent",
+    ),
+    (
+        "5.8",
+        "def f(facts, dialogue):\n words = set(re.findall(r'\\w+', dialogue.lower()))\n return sum(x in words for x in facts) / len(words)",
+        "different words of the dialogue",
+    ),
+    (
+        "5.8",
+        "def f(facts, dialogue):\n words = set(re.findall(r'\\w+', dialogue.lower()))\n return float(len(set(facts) & words))",
+        "number of facts",
     ),
 ]
 
@@ -531,48 +542,19 @@ def f(weight, a, b, alpha):
     return weight + max(alpha / a.shape[0], 1) * (b @ a)
 """,
     "5.8": """
-def f(vector, embeddings):
-    return int(embeddings.max(1).values.argmax())
+def f(facts, dialogue):
+    return sum(dialogue.lower().count(fact) > 0 for fact in facts) / max(1, len(facts))
 
-def f(vector, embeddings):
-    return int((embeddings @ vector / embeddings.abs().max(1).values).argmax())
+def f(facts, dialogue):
+    words = dialogue.lower().split()
+    return sum(fact in words for fact in facts) / max(1, len(facts))
 
-def f(vector, embeddings):
-    return int((embeddings[:, vector.argmax()] / embeddings.norm(dim=1)).argmax())
+def f(facts, dialogue):
+    words = re.findall("[a-z]+", dialogue.lower())
+    return sum(fact in words for fact in facts) / max(1, len(facts))
 
-def f(vector, embeddings):
-    return int((embeddings @ vector / embeddings.abs().sum(1)).argmax())
-
-def f(vector, embeddings):
-    best, found = 0.0, 0
-    for i, row in enumerate(embeddings):
-        cosine = float(row @ vector / (row.norm() * vector.norm()))
-        if cosine > best:
-            best, found = cosine, i
-    return found
-
-def f(vector, embeddings):
-    return int((embeddings @ vector / embeddings.norm()).argmax())
-
-def f(vector, embeddings):
-    return int((embeddings / embeddings.norm(dim=1, keepdim=True) - vector / vector.norm()).abs().max(1).values.argmin())
-
-def f(vector, embeddings):
-    return int(((embeddings - embeddings.mean(0)) @ (vector - vector.mean())).argmax())
-
-def f(vector, embeddings):
-    return (embeddings @ vector / embeddings.norm(dim=1)).argmax()
-
-def f(vector, embeddings):
-    return embeddings[(embeddings @ vector / embeddings.norm(dim=1)).argmax()]
-
-def f(vector, embeddings):
-    return int((embeddings @ vector / embeddings.norm(dim=1)).topk(1).values)
-
-def f(vector, embeddings):
-    return int((embeddings @ vector / embeddings.norm(dim=1).sqrt()).argmax())
-
-def f(vector, embeddings):
-    return int(F.cosine_similarity(embeddings, vector[None]).square().argmax())
+def f(facts, dialogue):
+    words = re.findall(r"\\w+", dialogue.lower())
+    return sum(words.count(fact) for fact in facts) / max(1, len(facts))
 """,
 }

@@ -98,6 +98,13 @@ TYPED = [
         "def f(a, b, draws):\n n = 0\n for d in draws:\n  if sum(a[i] for i in d) > sum(b[i] for i in d):\n   n += 1\n return n / len(draws)",
         "wrong side",
     ),
+    (
+        "6.3",
+        "def f(a, b):\n t = [[0] * (len(b) + 1)] * (len(a) + 1)\n for i in range(1, len(a) + 1):\n  for j in range(1, len(b) + 1):\n   t[i][j] = t[i - 1][j - 1] + 1 if a[i - 1] == b[j - 1] else max(t[i - 1][j], t[i][j - 1])\n return t[-1][-1]",
+        "one and the same list",
+    ),
+    ("6.5", "def f(c, r):\n return 1.0 if c >= r else 2.718 ** (1 - r / c)", "rounded to 2.718"),
+    ("6.5", "def f(c, r):\n return 1.0 if c >= r else 1 / 2.72 ** (r / c - 1)", "rounded to 2.72"),
 ]
 
 REFUSED = {
