@@ -204,8 +204,10 @@ def main():
             # An environment that has the developer's tools keeps them in step.
             install(want["torch"], options.dev or "requirements-dev.lock" in have)
             print("[4/4] the models and the kernel", flush=True)
-        source = ["--from", os.path.abspath(options.source)] if options.source else []
-        if subprocess.call([str(PYTHON), "-m", "labutils.cli", "setup", *source], cwd=str(ROOT)):
+        source = options.source
+        if source and "://" not in source:
+            source = os.path.abspath(source)
+        if subprocess.call([str(PYTHON), "-m", "labutils.cli", "setup", *(["--from", source] if source else [])], cwd=str(ROOT)):
             raise SetupError(
                 "It stopped at the kernel or the models: do what the line above says and run the same command again."
             )

@@ -58,7 +58,7 @@ def must(space: Space, command: str, show: int = 0, variables: dict[str, str] | 
     """Run a command in the space that must succeed; what it printed."""
     done = space.run(command, **(variables or {}))
     if done.returncode or show:
-        print("\n".join(f"    {line}" for line in done.stdout.splitlines()[-(show or 40) :]), flush=True)
+        print("\n".join(f"    {line}" for line in done.stdout.splitlines()[-(40 if done.returncode else show) :]), flush=True)
     require(done.returncode == 0, f"`{command[:80]}` ended with status {done.returncode}.")
     return done.stdout
 
