@@ -122,7 +122,9 @@ def facts_and_variety_figure(
         left.fill_between(temperatures, lows, highs, alpha=0.15)
         right.plot(temperatures, words, style, label=name)
     left.axhline(100 * greedy, color=GREY, linewidth=0.8)
-    left.annotate("greedy", (temperatures[-1], 100 * greedy), (0, 3), textcoords="offset points", ha="right", color=GREY, fontsize=8)
+    left.annotate(
+        "greedy", (temperatures[-1], 100 * greedy), (0, 3), textcoords="offset points", ha="right", color=GREY, fontsize=8
+    )
     left.set(xlabel="temperature", ylabel="right answers (%)", ylim=(0, 100))
     right.set(xlabel="temperature", ylabel="different tokens in 32 draws")
     right.legend(frameon=False)
