@@ -1,8 +1,8 @@
 """The longer study of lab 05: full fine-tuning and LoRA, 3 sizes, 3 learning rates and 3 seeds, and prompts without training.
 
     python benchmarks/study.py --list                          what has been run, and what has not
-    python benchmarks/study.py                                 every cell that is missing: five to six hours on two quiet cores
-    python benchmarks/study.py --only "lora 80 1e-3 seed 0"    one cell, again: about four minutes
+    python benchmarks/study.py                                 every cell that is missing: several hours on two quiet cores
+    python benchmarks/study.py --only "lora 80 1e-3 seed 0"    one cell, again: some minutes
     python benchmarks/study.py --only "few-shot 2"             the untrained model with two examples in its prompt
 
 Each finished cell is appended to data/study/study.jsonl at once, so that a run can be stopped and started again. Each trains in a

@@ -75,7 +75,8 @@ print(pairs[0][0] + pairs[0][1])
 
 # %% [markdown]
 # The pair becomes one sequence of token ids. Beside it stand the **labels**, which say for each position which token should be there.
-#
+
+# %% [markdown]
 # **Exercise 5.1.** An example for training is one list of ids. It holds the prompt, the completion, and the **end token**, without
 # which the model would never learn to stop. Beside it goes a list of labels of the same length. `labels[i]` belongs to `ids[i]`, and
 # -100 says "no loss here", because PyTorch's cross-entropy leaves that value out. Write both lists, with labels for the completion and the
@@ -124,7 +125,8 @@ assert labels.count(-100) == len(everything[0].prompt)
 # How many pairs do you need? For a single task, 500 to 1,000 good ones are a common recommendation. This course has 500, the race below uses
 # fewer so that it takes minutes, and section 9 looks at all of them. **Try it.** Put another number in the place of the 0 in `pairs[0]`, and look where
 # the labels begin.
-#
+
+# %% [markdown]
 # ## 2. The loss on the completion
 #
 # **Exercise 5.2.** The model's logits at position t are about the *next* token, so position t is judged by label t + 1. The last row of
@@ -211,7 +213,8 @@ quiz("5.a")
 #
 # A training step takes the loss of a few examples, its gradient, and a small update in the opposite direction. The size of the update
 # follows a **schedule**.
-#
+
+# %% [markdown]
 # **Exercise 5.3.** At first, while Adam's running means rest on a few gradients, a step should not go far. In the middle it may, and at the
 # end it should be fine. So the learning rate rises in a straight line and falls in another:
 #
@@ -275,7 +278,8 @@ def train_by_hand(model, weights, examples, recipe):
 # $$y = W x + \frac{\alpha}{r} B A x$$
 #
 # $A$ has the shape $(r, n_\text{in})$, $B$ the shape $(n_\text{out}, r)$. The **rank** $r$ is small, usually 4 to 32.
-#
+
+# %% [markdown]
 # **Exercise 5.4.** At the start the product $B A$ must be zero, so that the tuned model *is* the model. But each factor's gradient contains
 # the other factor. If both were zero, nothing would ever move. So $A$ starts as noise, which you are given, and $B$ as zeros.
 
@@ -406,7 +410,8 @@ assert max(abs(x - y) for x, y in zip(by_hand, history.losses, strict=True)) < 1
 #
 # **Try it.** Change `lora_start` so that both factors are zero, run the cells from there on, and look at the losses and the moves. Then
 # change it back.
-#
+
+# %% [markdown]
 # ### Where the parameters are
 #
 # Before the next cell, a question about the model itself.
@@ -478,7 +483,8 @@ assert (counts["lora"], counts["full"]) == (lora_count, shape.parameters)
 # %% [markdown]
 # BitFit would train nothing here, because this model, like many recent ones, has no biases. Lab 07 trains the scales of its norms instead,
 # and runs more methods.
-#
+
+# %% [markdown]
 # ## 5. Memory, and one plan for both
 #
 # A method's memory and speed depend on how a step is cut. How many examples go through at once? Are the activations kept, or computed again
@@ -532,7 +538,6 @@ def race(name):
 settings = {"examples": [len(drawn), drawn[0].prompt], "test": [row["id"] for row in test], "rates": RATES, "longest": longest}
 settings |= {"parameters": shape.parameters, "plan": str(plans["full"])}
 arms = {}
-predict("5.p6")
 
 # %% tags=["device"]
 with guard("6 Full fine-tuning", need_gib=plans["full"].ledger.gib):
@@ -544,7 +549,7 @@ assert len(arms["full"]["history"]["losses"]) == -(-len(drawn) // BATCH)
 with guard("6 LoRA", need_gib=plans["lora"].ledger.gib):
     arms["lora"] = catch_up.cached_result(folder, "lora", settings, lambda: race("lora"), reuse=CATCH_UP)
 print(f"{arms['lora']['seconds']:.0f} s of training. {arms['lora']['texts'][0]}")
-assert arms["lora"]["history"]["tokens"] == arms["full"]["history"]["tokens"]
+assert len(arms["lora"]["history"]["losses"]) == len(arms["full"]["history"]["losses"])
 
 # %% [markdown]
 # ### What it took
@@ -591,7 +596,8 @@ assert lab.profile == "smoke" or not (lab.course_model and lab.course_dialogues)
 # %% [markdown]
 # These dialogues were not trained on. Where the loss on them falls, something was learned that goes beyond the training examples. A falling loss
 # on the *training* set would not show that, and a lower loss is not yet a better summary.
-#
+
+# %% [markdown]
 # ## 7. Merge
 #
 # **Exercise 5.7.** The two paths of 5.5 are both linear, so one matrix can do the work of both. After training the adapter is **merged**
@@ -644,15 +650,18 @@ assert torch.allclose(by_hand, before + part.scaling["summaries"] * b @ a, atol=
 # %% [markdown]
 # The same outputs from a plain linear layer, and a base that comes back. (Lab 07 measures what merging saves in time, and puts two adapters on
 # one base.) **Try it.** What does the loss do if you add the change twice?
-#
+
+# %% [markdown]
 # ## 8. Against everything that is free
 #
 # A score means little until you know what a trivial baseline scores. These cost nothing, or no training: copied turns (the first two, the last
 # two or three, the longest three), the whole dialogue, one string for every dialogue, the untrained model with the best of four prompts, and the
 # untrained model with examples in its prompt. The score is ROUGE as in lab 06, stemmed, averaged over the references, in points.
-#
+
+# %% [markdown]
 # ROUGE does not read, so we add a score that looks something up. Which share of the names and numbers of a summary stands in its dialogue?
-#
+
+# %% [markdown]
 # **Exercise 5.8.** `fact_score(facts, dialogue)` takes the names and numbers of a summary, in lower case, and the text of the dialogue. Return
 # the share of them that stand in the dialogue as whole words, in upper or lower case. A summary without any gets 0.0.
 
@@ -704,6 +713,7 @@ if lab.course_model and lab.course_dialogues:
     shots = {name: row["scores"] for name, row in past.items() if name.startswith("few-shot")}
     scores |= {name: {metric: each[metric][: len(test)] for metric in each} for name, each in shots.items()}
 free = list(scores)
+predict("5.p6")
 predict("5.p7")
 assert len(free) >= 7
 
@@ -718,7 +728,7 @@ duel = evaluation.compare(scores["full"]["ROUGE-1"], scores["lora"]["ROUGE-1"], 
 print("ROUGE-1:", duel)
 outcome("5.p6", 3 if not duel.ranked else (1 if duel.difference > 0 else 2))
 record("race: mean scores", {name: {m: round(mean(v), 1) for m, v in scores[name].items()} for name in arms})
-assert set(scores["full"]) == set(scores["longest three turns"])
+assert len(scores) == len(free) + 2
 
 # %% [markdown]
 # A row of the next table compares an arm with whatever is best without training on that metric, on the same dialogues, in pairs.
@@ -754,7 +764,8 @@ assert len(rows) == 5
 # some references score below 100 too.
 #
 # **Try it.** Change `chosen` and run the cell again, until you find a summary whose fact score is 100 and which is false.
-#
+
+# %% [markdown]
 # ## 9. The longer study
 #
 # Your race was one seed, one size and one rate per method. `python benchmarks/study.py` in a checkout runs 54 such trainings: full and LoRA, on
@@ -787,7 +798,8 @@ assert all(len(row["scores"]["ROUGE-2"]) == len(copied_scores) for row in cells.
 # Two kinds of chance are in that chart. A bar is the test set: other dialogues would give another mean. The spread of the points of one colour
 # is the seed: other examples, another order, another start. A bar knows nothing of the spread. A lead of one method that is smaller than
 # either is no lead. The number of runs in each cell is in the table, and where a cell holds one run there is no spread to see.
-#
+
+# %% [markdown]
 # ## Recap
 #
 # - A training pair is ids and labels. Only the completion and the end token have labels, and position t is judged by label t + 1.
@@ -806,8 +818,9 @@ assert shape.parameters == Shape.of(tuned.unload()).parameters
 # %% [markdown] tags=["optional"]
 # ## Going further
 #
-# Short pieces, each by itself.
-#
+# A test of the plan, and objections.
+
+# %% [markdown] tags=["optional"]
 # ### Texts twice as long
 #
 # Does the plan hold the memory where dialogues are longer? It looks at the longest example. Here each example's prompt is doubled, and only

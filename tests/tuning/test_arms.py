@@ -47,7 +47,7 @@ def test_an_arm_trains_as_training_here_does_and_brings_its_texts(own_model, tmp
 
 def test_an_interrupted_arm_goes_on_from_its_last_step(own_model, tmp_path, monkeypatch, says):
     _, tokenizer = own_model
-    examples = build_examples(tokenizer, PAIRS * 10)
+    examples = build_examples(tokenizer, PAIRS * 4)
     arm = Arm("full", RECIPE, examples, examples[:2], looks=3, checkpoint=tmp_path / "x.checkpoint", measure=False)
     whole = run_arm(dataclasses.replace(arm, checkpoint=None))
 
@@ -63,7 +63,7 @@ def test_an_interrupted_arm_goes_on_from_its_last_step(own_model, tmp_path, monk
     assert (tmp_path / "x.checkpoint").exists()
     again = run_arm(arm)
     assert again["history"]["losses"] == pytest.approx(whole["history"]["losses"], abs=1e-6)
-    assert [done for done, _ in again["curve"]] == [0, 30, 60] and not list(tmp_path.glob("x.*"))
+    assert [done for done, _ in again["curve"]] == [0, 12, 24] and not list(tmp_path.glob("x.*"))
 
 
 def test_a_refusal_in_the_process_is_its_own_sentence(small, monkeypatch, tmp_path, says):
