@@ -109,9 +109,9 @@ others = [name for name in exam if name != "kinds"]
 chance = {name: mean(1 / len(row["choices"]) for row in exam[name]) for name in ("facts", "patterns", "sentiment")}
 
 
-def measured(net):
-    """The answers to all five tests."""
-    return {name: probes.score_first_tokens(net, tokenizer, rows) for name, rows in exam.items()}
+def measured(net, names=tuple(exam)):
+    """The answers to all five tests, or to some."""
+    return {name: probes.score_first_tokens(net, tokenizer, exam[name]) for name in names}
 
 
 after = {"before": measured(model)}
@@ -223,6 +223,7 @@ with guard("3 Rehearsal and its control", need_gib=2.7):
     net = train("kinds, 3e-4", "full", narrow, 3e-4, look_at=(half,))
     weight_name = "model.layers.15.mlp.up_proj"
     full_weight = net.get_submodule(weight_name).weight.detach().clone()
+    net = None  # two trained models do not fit
     net = train("mixture, 3e-4", "full", narrow + rehearsed, 3e-4)
 net = None
 kinds_12, kinds_24, mixture = (
@@ -355,10 +356,10 @@ _ = tuning.train(tuned, examples_of(word_rows("pool", "opposite")), recipe)
 swaps = {}
 for name in ("default", "opposites"):
     tuned.set_adapter(name)
-    swaps[{"default": "adapter for kinds"}.get(name, "adapter for opposites")] = measured(tuned)
+    swaps[{"default": "adapter for kinds"}.get(name, "adapter for opposites")] = measured(tuned, ("kinds", "opposites"))
 with tuned.disable_adapter():
-    swaps = {"no adapter": measured(tuned)} | swaps
-exams.exam_table("One base, right answers in per cent", {n: {t: s[t] for t in ("kinds", "opposites")} for n, s in swaps.items()})
+    swaps = {"no adapter": measured(tuned, ("kinds", "opposites"))} | swaps
+exams.exam_table("One base, right answers in per cent", swaps)
 print("base weights before and after:", base_before, fingerprint(tuned))
 assert fingerprint(tuned) == base_before
 
@@ -524,10 +525,10 @@ trained_by = check("7.5", trained_by)
 # Your numbers for our model. AdamW keeps two float32 numbers, 8 bytes, for every trained one.
 
 # %%
-block = model.model.layers[0]
+block = fresh().model.layers[0]  # without the adapters from above
 linears = [tuple(part.weight.shape) for part in block.modules() if isinstance(part, torch.nn.Linear)]
 layers = len(model.model.layers)
-sizes = {"lora": (2, 8, 32), "adapters": (32,), "prompt tuning": (17,)}
+sizes = {"lora": (2, 8, 32), "adapters": (32,), "prompt tuning": (9,)}
 rows = [("full", "", shape.parameters, 8 * shape.parameters / 1e6)]
 for method, values in sizes.items():
     for value in values:
@@ -602,7 +603,7 @@ assert mean(right["LoRA, rank 8"]) >= mean(right["untrained"])
 # then exactly that instruction, and the training moves on from there.
 
 # %%
-instruction = "Do the named task with the word and write the answer, one word only.\n"
+instruction = "Write the answer, one word only.\n"
 start_ids = tuple(tokenizer(instruction, add_special_tokens=False).input_ids)
 from_words = tuning.prepare(fresh(), tuning.Method("prompt_tuning", prompt_start=start_ids)).eval()
 row = word_rows("test", "opposite")[0]

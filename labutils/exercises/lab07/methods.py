@@ -35,7 +35,16 @@ def bitfit_names_cases() -> Cases:
     gpt = ["wte.weight", "h.0.ln_1.weight", "h.0.ln_1.bias", "h.0.attn.c_attn.weight", "h.0.attn.c_attn.bias"]
     mixed = ["layers.0.q_proj.weight", "layers.0.q_proj.bias", "layers.0.input_layernorm.weight", "norm.weight"]
     table = ["block.0.relative_attention_bias.weight", "block.0.layer_norm.weight", "block.0.wi.weight"]
-    return [(llama,), (gpt,), (mixed,), (table,), (["norm.weight", "norm.bias"],), (["proj.weight"],), ([],)]
+    return [
+        (llama,),
+        (gpt,),
+        (mixed,),
+        (table,),
+        (["norm.weight", "norm.bias"],),
+        (["norm1.weight", "proj.weight", "norm_out.scale"],),
+        (["proj.weight"],),
+        ([],),
+    ]
 
 
 PARTS = ("q_proj", "up_proj", "input_layernorm", "post_attention_layernorm", "relative_attention_bias", "bias_gate")

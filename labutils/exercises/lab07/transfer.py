@@ -27,7 +27,7 @@ def scaled(rows: Tensor, by: Tensor, dim: int = 0, correction: int = 1) -> Tenso
 
 def standardize_cases() -> Cases:
     return [
-        (float64([1.0, 10.0], [3.0, 30.0]), float64([2.0, 40.0])),
+        (float64([1.0, 10.0], [3.0, 30.0]), float64([2.0, 40.0], [6.0, 20.0])),
         (float64([0.0, 100.0], [2.0, 140.0], [4.0, 120.0]), float64([2.0, 120.0], [8.0, 100.0])),
         tuple(normal(77, (5, 3), (4, 3))),
         tuple(tensor.float() for tensor in normal(771, (6, 2), (2, 2))),

@@ -25,7 +25,7 @@ def f(before, after):
     known, unknown = sum(before), len(before) - sum(before)
     lost = sum(b and not a for b, a in zip(before, after))
     gained = sum(after) - sum(before) + lost
-    return [lost / known if known else 0.0, gained / unknown if unknown else 0.0]
+    return lost / (known or 1), gained / (unknown or 1)
 """,
     "7.2": """
 def f(change, share):
@@ -122,6 +122,6 @@ def f(train, test):
 def f(train, test):
     centred = train - train.mean(0)
     s = (centred.square().sum(0) / (len(train) - 1)).sqrt()
-    return [centred / s, (test - train.mean(0)) / s]
+    return centred / s, (test - train.mean(0)) / s
 """,
 }

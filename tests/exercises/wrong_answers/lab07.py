@@ -16,7 +16,7 @@ TYPED = [
         "7.1",
         "def f(before, after):\n n = max(1, len(before))\n lost = sum(b and not a for b, a in zip(before, after)) / n\n"
         " gained = sum(a and not b for b, a in zip(before, after)) / n\n return lost, gained",
-        "both are divided by all questions",
+        "divided by all questions",
     ),
     (
         "7.1",
@@ -161,7 +161,7 @@ TYPED = [
     ),
     (
         "7.7",
-        "def f(train, test):\n def z(x):\n  return (x - x.mean(0)) / x.std(0, correction=min(1, len(x) - 1))\n return z(train), z(test)",
+        "def f(train, test):\n def z(x):\n  return (x - x.mean(0)) / x.std(0)\n return z(train), z(test)",
         "for both",
     ),
     (
