@@ -7,7 +7,7 @@ import torch
 from tiny_models import tiny
 
 from labutils.errors import LabError
-from labutils.tuning import Example, Method, exams, prepare, trainable_count
+from labutils.tuning import Example, Method, exams, latency, prepare, trainable_count
 from labutils.tuning.clinic import healthy, patient_1, patient_2, patient_3
 from labutils.tuning.probes import MultipleChoiceScores, first_tokens, next_token_log_probs, score_first_tokens, told_apart
 
@@ -127,3 +127,18 @@ def test_the_second_patient_begins_as_the_healthy_run_does():
 def test_the_third_patient_cured_has_a_baseline_of_its_own():
     pairs = patient_3(tiny(), EXAMPLES[:4], EXAMPLES[4:], cured=True)
     assert any(before != after for before, after in pairs)
+
+
+# --- how fast models write ------------------------------------------------------------------------------------------------
+
+
+def test_models_take_turns_and_the_first_round_does_not_count():
+    class Words(Letters):
+        def __call__(self, text: str, **options: object) -> object:
+            return {"input_ids": torch.tensor([super().__call__(text).input_ids])}
+
+    speeds = latency.writing_speeds({"a": tiny(), "b": tiny()}, Words(), "abc", new_tokens=2, rounds=3)
+    assert {name: len(values) for name, values in speeds.items()} == {"a": 3, "b": 3}
+    assert latency.more_time({"base": [10.0, 20.0], "other": [8.0, 20.0]}) == {"base": [0.0, 0.0], "other": [25.0, 0.0]}
+    with pytest.raises(LabError, match="at least 1"):
+        latency.writing_speeds({}, Words(), "abc", new_tokens=0, rounds=1)
