@@ -543,14 +543,14 @@ assert rows[2][2] == tuning.trainable_count(tuning.prepare(fresh(), tuning.Metho
 # %% [markdown]
 # Now all of them learn the same task, each from fresh weights, with the same 144 examples in the same order and its own rate. Six
 # word tasks come together, plurals, past tenses, opposites, capitals, kinds and French, and 240 other words are the test. (The rates are
-# the library's defaults. They were settled on another task, and *Going further* searches them.) Which method will be right most often?
+# the library's defaults. They were settled on another task, and *Going further* searches them.) Which one will have the fewest right answers?
 
 # %%
 predict("7.p5")
 
 # %% tags=["device"]
 TASKS = ("plural", "past tense", "opposite", "capital", "kind", "french")
-pool = examples_of(word_rows("pool", *TASKS)[:: lab.size(smoke=9, small=1)])
+pool = examples_of(word_rows("pool", *TASKS)[:: lab.size(smoke=18, small=1)])
 asked = word_rows("test", *TASKS)[:: lab.size(smoke=20, small=1)]
 methods = {
     "BitFit (norms)": tuning.Method("bitfit"),
@@ -561,11 +561,11 @@ methods = {
 }
 
 
-def learn(method, examples=None, epochs=2):
+def learn(method, rate=None):
     """Train fresh weights on the six tasks: (answers to the test, numbers trained, history)."""
     net = tuning.prepare(fresh(), method)
-    recipe = tuning.Recipe(tuning.LEARNING_RATES[method.name], batch=16, epochs=epochs, frugal=True)
-    history = tuning.train(net, examples or pool, recipe)
+    recipe = tuning.Recipe(rate or tuning.LEARNING_RATES[method.name], batch=16, epochs=2, frugal=True)
+    history = tuning.train(net, pool, recipe)
     return probes.score_first_tokens(net, tokenizer, asked), tuning.trainable_count(net), history
 
 
@@ -584,19 +584,25 @@ for name, (scores, number, history) in found.items():
     seconds = round(history.seconds) if history else "-"
     rows.append((name, number, 8 * number / 1e6, seconds, exams.share_text(scores.correct), mean(scores.log_likelihoods)))
 header = ("method", "trained numbers", "optimizer, MB", "seconds", "right, %", "nats per answer")
-show_table(header, rows, f"{len(pool)} examples, two passes; {len(asked)} questions")
+show_table(header, rows, f"{len(pool)} examples, {len(history.losses)} steps; {len(asked)} questions")
 right = {name: scores.correct for name, (scores, _, _) in found.items()}
-for a, b in (("LoRA, rank 32", "LoRA, rank 2"), ("LoRA, rank 8", "adapters, 32"), ("LoRA, rank 8", "BitFit (norms)")):
+for a, b in (("LoRA, rank 32", "LoRA, rank 2"), ("LoRA, rank 8", "adapters, 32"), ("BitFit (norms)", "LoRA, rank 2")):
     print(evaluation.compare(right[a], right[b], (a, b)))
-outcome("7.p5", 1 + max(range(3), key=lambda k: mean(right[("BitFit (norms)", "LoRA, rank 8", "adapters, 32")[k]])))
+outcome("7.p5", min(list(methods)[:4], key=lambda name: mean(right[name])))
 record("methods: share right", {name: round(mean(values), 3) for name, values in right.items()})
 assert mean(right["LoRA, rank 8"]) >= mean(right["untrained"])
 
 # %% [markdown]
-# Two passes over 144 short examples is a small training, one seed, and rates that nobody tuned for it. Read the table as a first look. A
-# method that lies behind here may only have needed another rate or more steps, which costs it some of its cheapness.
+# When this was written, the ranks were far apart and rank 2 came last. It is tempting to say that two directions are too few for six tasks.
+# But BitFit, which trains a small part of what rank 2 trains, did far better after the same steps. So the number of parameters was not
+# what was missing. With alpha at twice the rank, the change of a weight is a sum of as many terms as the rank has, each moving at the
+# same rate. A low rank is therefore slower, and 18 steps are few.
 #
-# **Try it.** Change a size in `methods`, or a rate in `tuning.LEARNING_RATES`, and run both cells again.
+# Two passes over 144 short examples are a small training, with one seed and with rates that nobody tuned for it. Read the table as a first
+# look. A method that lies behind may only have needed another rate or more steps, which costs it some of its cheapness.
+#
+# **Try it.** `scores, _, _ = learn(methods["LoRA, rank 2"], rate=6e-3)` trains rank 2 at six times its rate, and `mean(scores.correct)` is its
+# share of right answers. How much of the gap closes?
 #
 # ## 7. Soft prompts
 #
