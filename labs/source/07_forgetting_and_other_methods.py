@@ -699,13 +699,15 @@ begun, now = soft["the instruction"]
 nearest = [tokenizer.decode([nearest_word(vector, embeddings)]) for vector in now]
 print("instruction: ", [tokenizer.decode([i]) for i in start_ids])
 print("nearest now: ", nearest)
-names = ("soft prompt from the instruction", "instruction, as text")
-print(evaluation.compare(tests[names[0]], tests[names[1]], names))
+for other in ("instruction, as text", "soft prompt from random words"):
+    names = ("soft prompt from the instruction", other)
+    print(evaluation.compare(*(tests[name] for name in names), names))
 assert len(nearest) == len(start_ids)
 
 # %% [markdown]
-# Read the moves beside the nearest words. The nearest word is a name for a vector and not its meaning. What the vectors do to the answers is
-# in the first table, and it cannot be read from the words.
+# Read the moves beside the nearest words. When this was written, every vector still had the word it started from as its nearest, although it
+# had moved by most of its own length. Spelled out by its nearest words, the trained prompt is the old instruction to the letter. Yet as a text
+# that instruction hardly helps, and as vectors it does. So what a soft prompt has learned cannot be read from its nearest words.
 #
 # Lester et al. (2021) compare prompt tuning with full fine-tuning on T5 models of growing size. With the small ones it stays behind, and
 # the gap closes at about 10 billion parameters (their figure 1). They train for 30,000 steps, and here it was 18.
@@ -945,9 +947,9 @@ assert all(before == after_ for before, after_ in patient_3) and any(before != a
 # - Training on one task can take others away. Ask about them before and after, question by question, and look at the rate first.
 # - Rehearsal needs two controls, one with as many steps and one with as many examples of the task, and a look at the own task.
 # - An adapter leaves its base untouched to the last bit, so adapters can be swapped. Beside the weights one costs time, merged none.
-# - BitFit, adapters, soft prompts and LoRA differ by orders of magnitude in what they train. With few questions their results differ less
-#   than the intervals.
-# - A soft prompt that starts from an instruction is that instruction before training, and no text afterwards.
+# - BitFit, adapters, soft prompts and LoRA differ by orders of magnitude in what they train. How well they learn depends on the rate first, so
+#   a comparison at one rate each says little about the methods.
+# - A soft prompt that starts from an instruction is that instruction before training. Afterwards its nearest words say little about it.
 # - QLoRA saves the memory of the frozen weights, and pays in time. Frozen features and a small classifier are the cheapest transfer.
 #
 # **Next:** this is the last lab of the course. Take a task of your own. Choose a model (labs 00 to 02), try a prompt (lab 03), see what
