@@ -975,9 +975,8 @@ print(result["signature"].split("|version")[0])
 # - Compare two systems on the same examples by the interval of their differences. "Cannot be ranked" is a result.
 # - Check a metric against people on a sample of texts.
 #
-# **Next:** this is the last lab of the course. Take a task of your own. Choose a model (labs 00 to 02), try a prompt (lab 03), see what
-# fits your machine (lab 04), fine-tune if the prompt is not enough (lab 05), and let this lab say whether it got better. `labs report`
-# in a terminal shows what you measured on the way.
+# **Next:** lab 07. A trained model is better at its task, and perhaps worse at everything else. You measure what is forgotten, try what
+# prevents it, and put LoRA beside the methods that train even less.
 
 # %% tags=["device"]
 progress("06")

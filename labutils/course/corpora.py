@@ -221,7 +221,7 @@ def load_written_summaries() -> dict[str, list[str]]:
 
 
 def load_reviews() -> DatasetDict:
-    """Short reviews for sentiment, lab 03: splits pool (to draw shots from) and test, 126 each.
+    """Short reviews for sentiment, labs 03 and 07: splits pool (to draw shots from) and test, 126 each.
 
     Columns: id; kind (what is reviewed); label ("positive", "negative", "mixed"); hard (bool); why (what makes it hard: irony,
     negation, ..., or ""); text.
@@ -238,7 +238,7 @@ def load_translations() -> Dataset:
 
 
 def load_probes() -> DatasetDict:
-    """Tasks unlike summarization, to measure forgetting in lab 05: splits sentiment, facts, patterns, 66 each.
+    """Tasks unlike summarization, to measure forgetting in lab 07: splits sentiment, facts, patterns, 66 each.
 
     Columns: id; prompt; choices (list of text); answer (one of the choices).
     """
@@ -252,7 +252,7 @@ def load_prompting() -> Dataset:
 
 
 def load_words() -> DatasetDict:
-    """Tasks of one word and its answer, such as "cat -> cats", for lab 03: splits pool (to draw shots from) and test.
+    """Tasks of one word and its answer, such as "cat -> cats", for labs 03 and 07: splits pool (to draw shots from) and test.
 
     Nine tasks, each with 24 rows in the pool and 40 in the test set. Columns: id; task ("plural", "past tense", "opposite",
     "capital", "kind", "upper case", "french", "sum", "backwards"); word; answer; also (list of other right answers).

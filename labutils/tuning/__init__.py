@@ -1,4 +1,4 @@
-"""Fine-tuning: one loop for full fine-tuning, LoRA and its kin, inside a given memory (lab 05).
+"""Fine-tuning: one loop for full fine-tuning, LoRA and its kin, inside a given memory (labs 05 and 07).
 
     model, tokenizer = load_model()
     examples = build_examples(tokenizer, [("2 + 2 =", " 4"), ("3 + 3 =", " 6")])

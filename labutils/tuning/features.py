@@ -1,4 +1,4 @@
-"""Feature-based transfer: a frozen model's vectors, and a small classifier on top of them (lab 05)."""
+"""Feature-based transfer: a frozen model's vectors, and a small classifier on top of them (lab 07)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is trained: everything, chosen weights, or something small that is added (lab 05).
+"""What is trained: everything, chosen weights, or something small that is added (labs 05 and 07).
 
 Selective methods train a part of the model's own weights (BitFit), reparameterized ones a low-rank change of them (LoRA), additive
 ones new parts (bottleneck adapters, soft prompts). PEFT does LoRA and prompt tuning; what it lacks is here.
@@ -30,6 +30,8 @@ class Method:
         lora_rank, lora_alpha, lora_targets: for "lora" and "qlora"; alpha None means twice the rank, so that the scale
             alpha / rank stays 2.
         virtual_tokens: for "prompt_tuning".
+        prompt_start: for "prompt_tuning", the ids of the tokens as whose embeddings the vectors begin, such as those of an
+            instruction; there are then as many vectors as ids. None begins as `virtual_tokens` random words of the vocabulary.
         bottleneck: for "adapters", numbers in the narrow layer.
     """
 
@@ -38,6 +40,7 @@ class Method:
     lora_alpha: int | None = None
     lora_targets: str | tuple[str, ...] = "all-linear"
     virtual_tokens: int = 20
+    prompt_start: tuple[int, ...] | None = None
     bottleneck: int = 32
 
     def __post_init__(self) -> None:
@@ -50,11 +53,18 @@ class Method:
             raise LabError(f"method={self.name!r} is unknown: choose {', '.join(METHODS)}.")
         if min(self.lora_rank, self.virtual_tokens, self.bottleneck) < 1:
             raise LabError("The rank, the virtual tokens and the bottleneck must each be at least 1.")
+        if self.prompt_start is not None and not self.prompt_start:
+            raise LabError("The prompt's start has no tokens: give the ids of at least one, or None for random words.")
 
     @property
     def changes_base_weights(self) -> bool:
         """Whether the model's own weights change, so that a fresh start needs them loaded anew."""
         return self.name in ("full", "bitfit")
+
+    @property
+    def prompt_length(self) -> int:
+        """Vectors of a soft prompt."""
+        return len(self.prompt_start or ()) or self.virtual_tokens
 
     @property
     def memory_method(self) -> str:
@@ -115,7 +125,7 @@ def _peft(model: Any, method: Method) -> nn.Module:
     task = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM" if model.can_generate() else None
     if method.name == "prompt_tuning":
         config: Any = PromptTuningConfig(
-            task_type=task, num_virtual_tokens=method.virtual_tokens, prompt_tuning_init="SAMPLE_VOCAB"
+            task_type=task, num_virtual_tokens=method.prompt_length, prompt_tuning_init="SAMPLE_VOCAB"
         )
     else:
         Shape.of(model).targeted(method.lora_targets)  # refuses a name that fits no layer
@@ -133,13 +143,27 @@ def _peft(model: Any, method: Method) -> nn.Module:
             config = over_4bit(config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PEFT's notices to its own authors
-        return get_peft_model(model, config)
+        tuned = get_peft_model(model, config)
+    if method.prompt_start:
+        _start_prompt(tuned, method.prompt_start)
+    return tuned
+
+
+def _start_prompt(tuned: Any, ids: tuple[int, ...]) -> None:
+    """Let a soft prompt begin as the embeddings of these tokens."""
+    table = tuned.get_base_model().get_input_embeddings().weight.detach()
+    if not all(0 <= i < len(table) for i in ids):
+        raise LabError(f"A token id of the prompt's start lies outside the vocabulary of {len(table):,}.")
+    vectors = table[torch.tensor(ids, device=table.device)]
+    prompt = tuned.prompt_encoder["default"].embedding.weight
+    with torch.no_grad():  # an encoder-decoder has a prompt for each of its two parts
+        prompt.copy_(vectors.repeat(len(prompt) // len(vectors), 1))
 
 
 def prepare(model: Any, method: Method | str = "full", *, seed: int = 0) -> Any:
     """The model with the right parameters trainable, in training mode; what is new starts so that the outputs are unchanged.
 
-    (A soft prompt is the exception: it begins as the vectors of random words, and any text before the prompt changes the output.)
+    (A soft prompt is the exception: it begins as the vectors of words, and any text before the prompt changes the output.)
 
     Args:
         model: as `load_model` gives it; changed in place. "qlora" packs its weights into 4 bits.

@@ -125,7 +125,7 @@ def predict_step_memory(
             lora_rank=method.lora_rank,
             lora_targets=method.lora_targets,
             labelled=labelled,
-            virtual_tokens=method.virtual_tokens,
+            virtual_tokens=method.prompt_length,
             weights="nf4 double" if method.name == "qlora" else None,
             masked=seq2seq,
             accumulation=accumulation,

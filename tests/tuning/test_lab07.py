@@ -1,0 +1,144 @@
+"""What lab 07 is made of beside the loop: questions judged by their first token, tables of several models, soft prompts, cures."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny_models import tiny
+
+from labutils.errors import LabError
+from labutils.tuning import Example, Method, exams, latency, prepare, trainable_count
+from labutils.tuning.clinic import healthy, patient_1, patient_2, patient_3
+from labutils.tuning.probes import MultipleChoiceScores, first_tokens, next_token_log_probs, score_first_tokens, told_apart
+
+EXAMPLES = [
+    Example([3 + (i * j) % 90 for j in range(1, 5 + i)], [7 + (i + j) % 80 for j in range(1 + i % 4)] + [1]) for i in range(8)
+]
+
+
+class Letters:
+    """A tokenizer with an id for each letter; a blank before a word belongs to it."""
+
+    chat_template = None
+    bos_token = None
+
+    def __call__(self, text: str, **options: object) -> object:
+        ids = [5 + ord(letter) % 80 for letter in text.strip()]
+        return type("Encoding", (dict,), {"input_ids": ids})(input_ids=ids)
+
+
+# --- questions by their first token -----------------------------------------------------------------------------------
+
+
+def test_next_token_log_probs_are_those_of_one_call_per_prompt():
+    model, tokenizer, prompts = tiny().train(), Letters(), ["abc", "a", "hello there", "no"]
+    found = next_token_log_probs(model, tokenizer, prompts)
+    assert model.training
+    model.eval()
+    for prompt, row in zip(prompts, found, strict=True):
+        alone = model(torch.tensor([tokenizer(prompt).input_ids])).logits[0, -1].log_softmax(-1)
+        assert torch.allclose(row, alone, atol=1e-5)
+
+
+def test_a_choice_is_made_among_the_choices_and_a_free_answer_among_all_words():
+    model, tokenizer = tiny(), Letters()
+    scores = next_token_log_probs(model, tokenizer, ["abc"])[0]
+    choices = ["x", "y", "z"]
+    best = max(choices, key=lambda c: float(scores[first_tokens(tokenizer, [c])[0]]))
+    row = {"prompt": "abc", "choices": choices, "answer": best}
+    right, nats = score_first_tokens(model, tokenizer, [row])
+    assert right == [True] and nats[0] == pytest.approx(float(scores[first_tokens(tokenizer, [best])[0]]), abs=1e-5)
+    free, _ = score_first_tokens(model, tokenizer, [{"prompt": "abc", "answer": best}])
+    assert free == [int(scores.argmax()) == first_tokens(tokenizer, [best])[0]]
+
+
+def test_choices_that_begin_alike_are_left_out_or_refused():
+    rows = [{"prompt": "a", "choices": ["xa", "xb"], "answer": "xa"}, {"prompt": "b", "choices": ["x", "y"], "answer": "x"}]
+    assert told_apart(Letters(), rows) == rows[1:]
+    with pytest.raises(LabError, match="begin alike"):
+        score_first_tokens(tiny(), Letters(), rows)
+    with pytest.raises(LabError, match="at least one prompt"):
+        next_token_log_probs(tiny(), Letters(), [])
+
+
+# --- soft prompts -------------------------------------------------------------------------------------------------------
+
+
+def test_a_soft_prompt_that_starts_from_a_text_is_that_text():
+    ids, row = (9, 4, 30), torch.tensor([[8, 15, 16]])
+    tuned = prepare(tiny(), Method("prompt_tuning", prompt_start=ids)).eval()
+    assert (
+        trainable_count(tuned) == 3 * tiny().config.hidden_size and Method("prompt_tuning", prompt_start=ids).prompt_length == 3
+    )
+    with torch.no_grad():
+        soft = tuned(input_ids=row).logits[0, -1]
+        text = tiny()(input_ids=torch.cat([torch.tensor([ids]), row], 1)).logits[0, -1]
+    assert torch.allclose(soft, text, atol=1e-5)
+
+
+def test_a_start_outside_the_vocabulary_or_without_tokens_is_refused():
+    with pytest.raises(LabError, match="outside the vocabulary"):
+        prepare(tiny(), Method("prompt_tuning", prompt_start=(10**6,)))
+    with pytest.raises(LabError, match="no tokens"):
+        Method("prompt_tuning", prompt_start=())
+
+
+# --- tables -------------------------------------------------------------------------------------------------------------
+
+
+def scores(correct: list[bool], nats: list[float]) -> MultipleChoiceScores:
+    return MultipleChoiceScores(correct, nats)
+
+
+RESULTS = {
+    "before": {"facts": scores([True, True, False, True], [-1.0, -1.5, -2.0, -1.0])},
+    "after": {"facts": scores([True, False, False, False], [-3.0, -3.75, -4.5, -3.25])},
+}
+
+
+def test_the_tables_and_the_chart_hold_every_model(monkeypatch):
+    shown: list[str] = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **more: shown.append(bundle["text/plain"]))
+    exams.exam_table("title", RESULTS)
+    assert "75 % (30 to 95)" in shown[0] and "25 % (5 to 70)" in shown[0]
+    verdicts = exams.change_table("title", RESULTS, ["facts"])
+    assert verdicts["after"].difference == pytest.approx(-2.25) and verdicts["after"].ranked
+    assert shown[1].count("-2.25 (") == 2  # the one test, and all tests together
+    exams.exam_chart("title", RESULTS, {"facts": 0.25})
+    assert "before, after" in shown[2]
+
+
+# --- the clinic ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_patient_cured_is_the_healthy_run():
+    well, cured, sick = healthy(tiny(), EXAMPLES), patient_1(tiny(), EXAMPLES, cured=True), patient_1(tiny(), EXAMPLES)
+    assert cured.losses == pytest.approx(well.losses, abs=1e-4)
+    assert well.losses == pytest.approx(well.completion_losses, abs=1e-6)
+    assert sick.completion_losses[0] == pytest.approx(well.losses[0], abs=1e-4)  # the same examples at the first step
+
+
+def test_the_second_patient_begins_as_the_healthy_run_does():
+    well, sick, cured = healthy(tiny(), EXAMPLES), patient_2(tiny(), EXAMPLES), patient_2(tiny(), EXAMPLES, cured=True)
+    assert sick.losses[0] == pytest.approx(well.losses[0], abs=1e-4) == pytest.approx(cured.losses[0], abs=1e-4)
+    assert len(cured.losses) == len(well.losses)
+
+
+def test_the_third_patient_cured_has_a_baseline_of_its_own():
+    pairs = patient_3(tiny(), EXAMPLES[:4], EXAMPLES[4:], cured=True)
+    assert any(before != after for before, after in pairs)
+
+
+# --- how fast models write ------------------------------------------------------------------------------------------------
+
+
+def test_models_take_turns_and_the_first_round_does_not_count():
+    class Words(Letters):
+        def __call__(self, text: str, **options: object) -> object:
+            return {"input_ids": torch.tensor([super().__call__(text).input_ids])}
+
+    speeds = latency.writing_speeds({"a": tiny(), "b": tiny()}, Words(), "abc", new_tokens=2, rounds=3)
+    assert {name: len(values) for name, values in speeds.items()} == {"a": 3, "b": 3}
+    assert latency.more_time({"base": [10.0, 20.0], "other": [8.0, 20.0]}) == {"base": [0.0, 0.0], "other": [25.0, 0.0]}
+    with pytest.raises(LabError, match="at least 1"):
+        latency.writing_speeds({}, Words(), "abc", new_tokens=0, rounds=1)
