@@ -432,7 +432,7 @@ for name, targets in {"q_proj, v_proj": ("q_proj", "v_proj"), "every layer": "al
 show_table(("LoRA of rank 8 on", "trained", "share of the model", "of that, beside feed-forward layers"), rows)
 
 # %% [markdown]
-# `!` "Most parameters sit in the attention layers" is often said, because attention is what transformers are known for. The table says
+# "Most parameters sit in the attention layers" is often said, because attention is what transformers are known for. The table says
 # otherwise, for the model and for LoRA on every layer. LoRA on the queries and values alone, as in the first paper, leaves the larger part of
 # the model untouched.
 
