@@ -570,8 +570,7 @@ def learn(method, rate=None):
 
 
 found = {"untrained": (probes.score_first_tokens(fresh(), tokenizer, asked), 0, None)}
-for name, method in methods.items():
-    found[name] = learn(method)
+found |= {name: learn(method) for name, method in methods.items()}
 found["LoRA, rank 2, six times the rate"] = learn(methods["LoRA, rank 2"], rate=6e-3)
 assert len(found) == 2 + len(methods)
 
@@ -728,8 +727,7 @@ held = {"4-bit": 0, "embedding and norms": 0, "adapters": 0}
 for name, tensor in {t.data_ptr(): (n, t) for n, t in net.state_dict().items()}.values():
     packed = name.rpartition(".")[2] in ("qweight", "scale_codes", "scale_low", "scale_step")
     held["adapters" if "lora_" in name else "4-bit" if packed else "embedding and norms"] += tensor.nbytes
-recipe = tuning.Recipe(1e-3, batch=16, epochs=2, frugal=True)
-history = tuning.train(net, pool, recipe)
+history = tuning.train(net, pool, tuning.Recipe(1e-3, batch=16, epochs=2, frugal=True))
 quantized = probes.score_first_tokens(net, tokenizer, asked)
 pair = {"LoRA": tuning.prepare(load_model(needs="blocks")[0], methods["LoRA, rank 8"]), "QLoRA": net}
 passes = {name: [] for name in pair}
