@@ -857,11 +857,9 @@ assert rows[0][3] > 0.001 > rows[-1][3]
 
 # %% tags=["device", "optional"]
 some = numbers[: lab.size(smoke=5_000, small=10_000)].tolist()
-leaders = softmax(sure).topk(10).values
-leaders = leaders[leaders * len(some) >= 5]  # a model that knows nothing has none
-merged = torch.cat([leaders, 1 - leaders.sum().reshape(1)])  # up to (11)
-counts = torch.tensor([draw(merged, u) for u in some]).bincount(minlength=len(merged))
-p_real = decoding.chi_square(counts, merged)[1] if len(leaders) else 1.0
+leaders = [p for p in softmax(sure).topk(10).values.tolist() if p * len(some) >= 5] or [0.5]  # if the model knows nothing: a coin
+merged = torch.tensor([*leaders, 1 - sum(leaders)], dtype=sure.dtype)  # up to (11)
+p_real = decoding.chi_square(torch.tensor([draw(merged, u) for u in some]).bincount(minlength=len(merged)), merged)[1]
 print(f"{len(leaders)} leaders, p = {p_real:.3f}; below 0.001 would be a reason to doubt `draw`")
 assert p_real > 1e-4, p_real
 
