@@ -165,7 +165,9 @@ def full_disk(space: Space) -> None:
     must(space, "rm llm-labs/work/02_*.ipynb && dd if=/dev/zero of=ballast bs=1M status=none || true")
     done = space.run(f"{SETTINGS}; bash {COURSE}/deploy/sagemaker/setup.sh --wait")
     print("    " + "\n    ".join(done.stdout.splitlines()[-3:]))
-    require(done.returncode and "is full: free some space" in done.stdout, "A full home does not give the sentence.")
+    require(
+        done.returncode == 1 and "MB free and the course needs 100 MB" in done.stdout, "A full home does not give the sentence."
+    )
     must(space, "rm ballast && rm -rf llm-labs .cache .local && fallocate -l 1500M ballast && sync")
     before = must(space, HOME_LISTING)
     script = f"(echo '{SETTINGS}'; cat /mnt/course/deploy/sagemaker/setup.sh) > /tmp/lifecycle.sh"

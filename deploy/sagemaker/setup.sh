@@ -38,13 +38,13 @@ free_mb() { df -Pk "$1" | awk 'NR == 2 { print int($4 * 1.024 / 1000) }'; }
 
 # Say what a short disk lacks, before anything is written to it. What a broken-off start left counts as free: it is used or replaced.
 check_disk() {
-    [ ! -e "$LABS_FOLDER/.venv/llm-labs.json" ] || return 0
-    local mb disk="$LABS_FOLDER"
+    local mb needed=100 disk="$LABS_FOLDER" # with all in place: to save notebooks
     [ -d "$disk" ] || disk="$(dirname "$disk")"
     mb=$(free_mb "$disk")
-    [ ! -d "$LABS_FOLDER/.venv" ] || mb=$((mb + $(du -sm "$LABS_FOLDER/.venv" | awk '{ print $1 }')))
-    [ "$mb" -ge "$NEEDED_MB" ] ||
-        refuse "the disk of $disk has $mb MB free and the course needs $NEEDED_MB MB: free some, or give the space a larger volume, and start it again."
+    [ -e "$LABS_FOLDER/.venv/llm-labs.json" ] || needed=$NEEDED_MB
+    [ "$needed" = 100 ] || [ ! -d "$LABS_FOLDER/.venv" ] || mb=$((mb + $(du -sm "$LABS_FOLDER/.venv" | awk '{ print $1 }')))
+    [ "$mb" -ge "$needed" ] ||
+        refuse "the disk of $disk has $mb MB free and the course needs $needed MB: free some, or give the space a larger volume, and start it again."
 }
 
 copy() { # copy SOURCE FOLDER: an S3 prefix or a folder, without what belongs to one machine
