@@ -11,8 +11,16 @@ NOT_THERE = "not in the text"
 
 # Three short worked examples about another made-up place; the last one has no answer.
 READING = (
-    ("The bakery in Ardle opens at six. Its owner, Nan Ferris, sells rye bread on Mondays.", "Who owns the bakery in Ardle?", "Nan Ferris"),
-    ("A ticket for the tram costs two shillings. The tram was painted red in 1950.", "What does a ticket for the tram cost?", "two shillings"),
+    (
+        "The bakery in Ardle opens at six. Its owner, Nan Ferris, sells rye bread on Mondays.",
+        "Who owns the bakery in Ardle?",
+        "Nan Ferris",
+    ),
+    (
+        "A ticket for the tram costs two shillings. The tram was painted red in 1950.",
+        "What does a ticket for the tram cost?",
+        "two shillings",
+    ),
     ("The cinema of Ardle has four cats. Its roof was mended by Jon Abbot.", "Who built the cinema of Ardle?", NOT_THERE),
 )
 

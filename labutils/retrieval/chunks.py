@@ -20,7 +20,9 @@ def split_into_chunks(text: str, words: int, overlap: int = 0) -> list[str]:
     ['a b c', 'c d e']
     """
     if not 0 <= overlap < words:
-        raise LabError(f"Pieces of {words} words cannot overlap by {overlap}: the overlap must be at least 0 and below the length.")
+        raise LabError(
+            f"Pieces of {words} words cannot overlap by {overlap}: the overlap must be at least 0 and below the length."
+        )
     found = text.split()
     last = max(len(found) - overlap, 1)
     return [" ".join(found[start : start + words]) for start in range(0, last, words - overlap)]

@@ -49,9 +49,7 @@ class BM25:
     Example: `BM25(["a red boat", "a blue cart"]).rank("boats and red carts")` is [0, 1]: only "red" is found.
     """
 
-    def __init__(
-        self, texts: Sequence[str], k1: float = K1, b: float = B, idf: Callable[[int, int], float] = idf_lucene
-    ) -> None:
+    def __init__(self, texts: Sequence[str], k1: float = K1, b: float = B, idf: Callable[[int, int], float] = idf_lucene) -> None:
         if isinstance(texts, str) or not texts:
             raise LabError("There are no passages to index: give a list of texts.")
         self.k1, self.b = k1, b
