@@ -44,27 +44,57 @@ def answer_prompt(
     return "\n\n".join(blocks)
 
 
-def normalise(text: str) -> str:
-    """What is compared of an answer: lower case, no article at the start, no marks at the ends, single blanks.
+_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_NUMBERS = {word: i for i, word in enumerate(_ONES.split())} | {word: 10 * i for i, word in enumerate(_TENS.split(), 2)}
 
-    >>> normalise(" The Night Tide.")
-    'night tide'
+
+def _in_digits(words: list[str]) -> list[str]:
+    """Number words up to 999 as digits, "and" inside them left out."""
+    found: list[str] = []
+    value: int | None = None
+    for i, word in enumerate(words):
+        following = words[i + 1] if i + 1 < len(words) else ""
+        if word in _NUMBERS and (
+            value is None or (value % 100 == 0 and value) or (value % 10 == 0 and value % 100 and _NUMBERS[word] < 10)
+        ):
+            value = (value or 0) + _NUMBERS[word]
+        elif word == "hundred" and value:
+            value *= 100
+        elif not (word == "and" and value and value % 100 == 0 and following in _NUMBERS):
+            if value is not None:
+                found.append(str(value))
+            value = _NUMBERS.get(word)
+            if value is None:
+                found.append(word)
+    return [*found, str(value)] if value is not None else found
+
+
+def normalise(text: str) -> str:
+    """What is compared of an answer: lower case, numbers in digits, no article at the start, no marks at the ends, single blanks.
+
+    >>> normalise(" The Night Tide."), normalise("two hundred and twelve"), normalise("thirty-two oars")
+    ('night tide', '212', '32 oars')
     """
-    text = " ".join(re.sub(r"[\"']", "", text.lower()).split()).strip(" .,;:!?")
-    return re.sub(r"^(a|an|the) ", "", text)
+    text = re.sub(r"[\"']", "", text.lower()).strip(" .,;:!?\n")
+    words = _in_digits([word.strip(",;:!?") for word in text.replace("-", " ").split()])
+    return re.sub(r"^(a|an|the) ", "", " ".join(words))
 
 
 def is_right(answer: str, gold: str) -> bool:
     """Whether an answer holds the gold answer, as whole words.
 
     An answer may say more ("It is copper."): the gold answers of the course stand in one passage of the town only, so a text that holds
-    one has found that passage. With an empty gold answer, the right answer is `NOT_THERE`.
+    one has found that passage. A bare number is enough where the gold answer is a number and a unit. With an empty gold answer, the right
+    answer is `NOT_THERE`.
 
-    >>> is_right("It costs eight crowns a week.", "eight crowns"), is_right("eighteen crowns", "eight crowns")
-    (True, False)
+    >>> is_right("It costs 8 crowns a week.", "eight crowns"), is_right("eighteen crowns", "eight crowns"), is_right("9", "nine days")
+    (True, False, True)
     """
-    wanted = normalise(gold or NOT_THERE)
-    return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", normalise(answer)) is not None
+    wanted, given = normalise(gold or NOT_THERE), normalise(answer)
+    if re.fullmatch(r"\d+", given) and re.fullmatch(rf"{given} [a-z]+", wanted):
+        return True
+    return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", given) is not None
 
 
 def risk_and_coverage(confidence: Sequence[float], right: Sequence[bool]) -> list[tuple[float, float, float]]:

@@ -38,7 +38,7 @@ TYPED = [
     (
         "9.6",
         "def f(ranking, gold):\n for i, p in enumerate(ranking):\n  if p in gold:\n   return 1 / i\n return 0.0",
-        "ZeroDivisionError",
+        "from 0",
     ),
     (
         "9.6",
