@@ -37,6 +37,23 @@ def test_ndcg_equals_the_oracle() -> None:
         assert ndcg_at_k(ranking, gold, k) == pytest.approx(oracle_ndcg(ranking, gold, k), abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("ranking", "gold", "k", "ndcg", "recall", "precision"),
+    [
+        ([4, 2, 5, 1, 0, 6, 3], {0, 3, 4}, 3, 0.469278726023, 1 / 3, 1 / 3),
+        ([0, 5, 3, 1, 6, 2, 4, 7], {3}, 1, 0.0, 0.0, 0.0),
+        ([1, 2, 0, 3], {0, 1, 3}, 2, 0.613147192765, 1 / 3, 0.5),
+        ([6, 1, 8, 2, 7, 3, 4, 5, 0], {0}, 7, 0.0, 0.0, 0.0),
+        ([0, 7, 4, 1, 5, 3, 6, 2], {0}, 2, 1.0, 1.0, 0.5),
+    ],
+)
+def test_values_of_scikit_learn(ranking: list[int], gold: set[int], k: int, ndcg: float, recall: float, precision: float) -> None:
+    """Computed once with ndcg_score, recall_score and precision_score of scikit-learn 1.9.1, which the course does not install."""
+    assert ndcg_at_k(ranking, gold, k) == pytest.approx(ndcg, abs=1e-11)
+    assert recall_at_k(ranking, gold, k) == pytest.approx(recall, abs=1e-11)
+    assert precision_at_k(ranking, gold, k) == pytest.approx(precision, abs=1e-11)
+
+
 def test_recall_precision_and_rank_on_one_ranking() -> None:
     ranking, gold = list("bacd"), {"a", "d", "z"}
     assert recall_at_k(ranking, gold, 2) == pytest.approx(1 / 3)
