@@ -68,29 +68,35 @@ try:
 except ImportError:
     resource = None
 walls = ["time", "environment"]
+linux = sys.platform.startswith("linux")
 try:
     import ctypes
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = ctypes.CDLL(None)
     NEWUSER, NEWPID, NEWNET, NEWNS, NEWIPC = 0x10000000, 0x20000000, 0x40000000, 0x00020000, 0x08000000
-    if sys.platform.startswith("linux") and libc.unshare(NEWUSER | NEWPID | NEWNET | NEWNS | NEWIPC) == 0:
-        walls += ["network", "processes"]
-        child = os.fork()  # the first process of the new namespace: when it ends, all that it started end
-        if child:
-            _, status = os.waitpid(child, 0)
-            code = os.waitstatus_to_exitcode(status)
-            if code < 0:
-                os.kill(os.getpid(), -code)
-            os._exit(code)
+    alone = linux and libc.unshare(NEWUSER | NEWPID | NEWNET | NEWNS | NEWIPC) == 0
+except (ImportError, OSError, AttributeError, TypeError):
+    libc, alone = None, False
+if hasattr(os, "fork"):
+    child = os.fork()  # the program's parent is this process and not the one that waits for it outside
+    if child:
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code < 0:
+            os.kill(os.getpid(), -code)
+        os._exit(code)
+    if linux and libc:
         libc.prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG, SIGKILL: it does not outlive its parent
+if alone:  # the first process of a new namespace: when it ends, all that it started end
+    walls += ["network", "processes"]
+    try:
         os.chroot(".")
         os.chdir("/")
         walls.append("paths")
-        libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
-        header, nothing = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
-        libc.capset(header, nothing)  # no capability is left, so the root stays where it is
-    del libc
-except (ImportError, OSError, AttributeError, TypeError):
-    pass
+    except OSError:
+        pass
+    libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+    header, nothing = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    libc.capset(header, nothing)  # no capability is left, so the root stays where it is
 LIMITS = {"CPU": (seconds, "cpu"), "CORE": (0, ""), "FSIZE": (0, ""), "AS": (mebibytes * 2**20, "memory"), "NOFILE": (0, "files")}
 for name, (value, wall) in LIMITS.items() if resource else ():
     try:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from labutils.errors import LabError
-from labutils.programs import Limits, RefusedProgram, evaluate, run_program
+from labutils.programs import Limits, RefusedProgram, evaluate, run_program, sandbox
 
 ATTACKS = tomllib.loads((Path(__file__).parent / "adversarial.toml").read_text(encoding="utf-8"))["attack"]
 SHORT = Limits(seconds=0.5, mebibytes=256)
@@ -106,3 +106,12 @@ def test_no_folder_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     run_program("import os; os.mkdir('left')")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["ends its parent", "reads a file", "an endless loop", "writes without end", "takes all memory"])
+def test_without_namespaces_the_other_walls_stand(name: str, filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_CHILD", sandbox._CHILD.replace("alone = linux and", "alone = False and"))
+    (attack,) = (attack for attack in ATTACKS if attack["name"] == name)
+    outcome = run_program(filled(attack["code"]), SHORT)
+    assert "network" not in outcome.walls and "files" in outcome.walls
+    assert SECRET not in outcome.output and not outcome.ran
