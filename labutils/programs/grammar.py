@@ -106,7 +106,7 @@ def arithmetic_only(tokenizer: Any, prompt_tokens: int, grammars: Sequence[Arith
             known[row, state] = [i for i, text in useful.items() if grammars[row].after(text, state) is not None]
         return known[row, state]
 
-    class ArithmeticOnly(LogitsProcessor):  # type: ignore[misc]
+    class ArithmeticOnly(LogitsProcessor):
         def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
             masked = torch.full_like(scores, -torch.inf)
             for row, ids in enumerate(input_ids[:, prompt_tokens:].tolist()):
