@@ -34,6 +34,7 @@ TEXT = (
     "zero_shot",
     "best_prompt",
     "lora",
+    "question",
 )
 USED = {
     "dialogues": "03, 05, 06",
@@ -42,6 +43,8 @@ USED = {
     "probes": "05",
     "prompting": "03",
     "words": "03",
+    "town": "09",
+    "problems": "09",
     "corpus": "01",
 }
 

@@ -1,4 +1,5 @@
-"""The course's own text as `datasets`: dialogues, reviews, translations, probes, prompting, words, prose.
+"""The course's own text as `datasets`: dialogues, reviews, translations, probes, prompting, words, prose, a
+town that does not exist, word problems.
 
 Every set lies in data/ as JSON Lines beside its data card. Rows come in the order of the file, always; nothing is fetched, and
 nothing is written to disk. LABS_DIALOGUES replaces the dialogues by a person's own.
@@ -275,3 +276,32 @@ def load_mixed() -> Dataset:
     """
     rows = _course_rows("corpus/mixed.jsonl", ["id", "kind", "text"])
     return _dataset([{**row, "english": row.get("english", ""), "language": row.get("language", "")} for row in rows])
+
+
+def load_town() -> DatasetDict:
+    """A town that does not exist, for lab 09, so that no model can know it: splits passages, questions, swapped (80, 90, 20).
+
+    passages: id; document (one of ten subjects, eight passages each); title; text.
+    questions: id; question; answer (as it stands in a passage, "" where no passage has it); gold (ids of the passages that it takes,
+    the one with the answer last); wording ("same" where the question uses the passage's words, "other", or "" without an answer);
+    absent (a word of an unanswerable question that stands in no passage, or ""); split ("dev" or "test").
+    swapped: id; passage; question; answer; text (the passage with another fact in the place of the question's answer).
+    """
+    return _splits(
+        {
+            "passages": _course_rows("town/passages.jsonl", ["id", "document", "title", "text"]),
+            "questions": _course_rows("town/questions.jsonl", ["id", "question", "split"]),
+            "swapped": _course_rows("town/swapped.jsonl", ["id", "passage", "question", "answer", "text"]),
+        }
+    )
+
+
+def load_problems() -> DatasetDict:
+    """Word problems of one and two steps, for lab 09: splits pool (to draw shots from) and test (20, 100).
+
+    Columns: id; steps (1 or 2); text; answer (a whole number or a fraction, such as "25/4"); program (an expression with that value).
+    """
+    parts: dict[str, list[dict[str, Any]]] = {"pool": [], "test": []}
+    for row in _course_rows("problems/problems.jsonl", ["id", "split", "text", "answer", "program"]):
+        parts[row["split"]].append({key: value for key, value in row.items() if key != "split"})
+    return _splits(parts)

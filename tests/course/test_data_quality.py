@@ -9,6 +9,7 @@ import operator
 import re
 import unicodedata
 from collections import Counter, defaultdict
+from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -151,6 +152,36 @@ class Word(Row):
     also: list[Text]
 
 
+class Passage(Row):
+    document: Text
+    title: Text
+    text: Text
+
+
+class Question(Row):
+    question: Annotated[str, StringConstraints(pattern=r"^[A-Z].*\?$")]
+    answer: str
+    gold: list[Text]
+    wording: Literal["same", "other", ""]
+    absent: str
+    split: Literal["dev", "test"]
+
+
+class Swapped(Row):
+    passage: Text
+    question: Text
+    answer: Text
+    text: Text
+
+
+class Problem(Row):
+    split: Literal["pool", "test"]
+    steps: Literal[1, 2]
+    text: Annotated[str, StringConstraints(pattern=r"^[A-Z].*\?$")]
+    answer: Annotated[str, StringConstraints(pattern=r"^\d+(/\d+)?$")]
+    program: Annotated[str, StringConstraints(pattern=r"^[\d+*/() -]+$")]
+
+
 class Prose(Row):
     subject: Text
     text: Text
@@ -175,6 +206,10 @@ MODELS: dict[str, type[Row]] = {
     "probes/patterns.jsonl": Probe,
     "prompting/prompting.jsonl": Prompting,
     "words/words.jsonl": Word,
+    "town/passages.jsonl": Passage,
+    "town/questions.jsonl": Question,
+    "town/swapped.jsonl": Swapped,
+    "problems/problems.jsonl": Problem,
     "corpus/prose.jsonl": Prose,
     "corpus/mixed.jsonl": Mixed,
 }
@@ -306,7 +341,13 @@ def test_no_two_dialogues_share_their_words() -> None:
 
 @pytest.mark.parametrize(
     ("name", "column"),
-    [("reviews/reviews.jsonl", "text"), ("translations/translations.jsonl", "source"), ("corpus/prose.jsonl", "text")],
+    [
+        ("reviews/reviews.jsonl", "text"),
+        ("translations/translations.jsonl", "source"),
+        ("corpus/prose.jsonl", "text"),
+        ("town/passages.jsonl", "text"),
+        ("problems/problems.jsonl", "text"),
+    ],
 )
 def test_no_two_texts_share_their_words(name: str, column: str) -> None:
     share, pair = most_shared({row["id"]: row[column] for row in rows(name)})
@@ -571,6 +612,89 @@ def test_steps_and_delimiters() -> None:
     assert Counter(row["meta"]["role"] for row in of_kind("style")) == {"example": 2, "question": 4}
     assert all({"question", "premise", "truth"} == row["meta"].keys() for row in of_kind("false_premise"))
     assert all({"thing", "honest_answer"} == row["meta"].keys() for row in of_kind("made_up"))
+
+
+# --- town
+
+
+def contains(text: str, phrase: str) -> bool:
+    """Whether a phrase stands in a text, as whole words."""
+    return tuple(words(phrase)) in grams(words(text), len(words(phrase)))
+
+
+def passages() -> dict[str, dict[str, Any]]:
+    return {row["id"]: row for row in rows("town/passages.jsonl")}
+
+
+def test_the_town_has_its_passages_and_questions() -> None:
+    assert len(passages()) == 80
+    assert set(Counter(row["document"] for row in passages().values()).values()) == {8}
+    assert len({row["title"] for row in passages().values()}) == 80
+    assert all(25 <= len(words(row["text"])) <= 60 for row in passages().values())
+    questions = rows("town/questions.jsonl")
+    assert Counter(len(row["gold"]) for row in questions) == {1: 40, 2: 20, 0: 30}
+    assert Counter(row["split"] for row in questions) == {"test": 60, "dev": 30}
+    wordings = Counter(row["wording"] for row in questions)
+    assert wordings[""] == 30 and abs(wordings["same"] - wordings["other"]) <= 10
+    assert len({row["answer"] for row in questions if len(row["gold"]) == 1}) == 40
+
+
+def test_a_document_is_longer_than_the_encoder_reads(ready_home: Path) -> None:
+    from labutils.course import load_encoder
+
+    _, tokenizer = load_encoder()
+    documents: dict[str, str] = defaultdict(str)
+    for row in passages().values():
+        documents[row["document"]] += row["text"] + " "
+    assert all(len(tokenizer(text)["input_ids"]) > meaning.ENCODER_TOKENS for text in documents.values())
+    assert all(len(tokenizer(row["text"])["input_ids"]) < meaning.ENCODER_TOKENS for row in passages().values())
+
+
+@pytest.mark.parametrize("row", rows("town/questions.jsonl"), ids=lambda row: row["id"])
+def test_an_answer_stands_in_its_gold_passage_and_nowhere_else(row: dict[str, Any]) -> None:
+    everything = {name: f"{passage['title']}. {passage['text']}" for name, passage in passages().items()}
+    assert bool(row["answer"]) == bool(row["gold"]) == (not row["absent"]) == bool(row["wording"])
+    if row["answer"]:
+        assert [name for name, text in everything.items() if contains(text, row["answer"])] == [row["gold"][-1]]
+        assert not contains(row["question"], row["answer"])
+    else:
+        assert contains(row["question"], row["absent"])
+        assert [name for name, text in everything.items() if contains(text, row["absent"])] == []
+
+
+def test_a_swapped_passage_differs_in_its_answer_only() -> None:
+    swapped, questions = rows("town/swapped.jsonl"), {row["id"]: row for row in rows("town/questions.jsonl")}
+    assert len(swapped) == 20 and len({row["passage"] for row in swapped}) == 20
+    for row in swapped:
+        question, passage = questions[row["question"]], passages()[row["passage"]]
+        assert question["gold"] == [row["passage"]]
+        assert passage["text"].count(question["answer"]) == 1
+        assert row["text"] == passage["text"].replace(question["answer"], row["answer"])
+        assert not any(contains(other["text"], row["answer"]) for other in passages().values()), row["id"]
+
+
+# --- problems
+
+
+def test_problems_are_of_one_and_two_steps() -> None:
+    problems = rows("problems/problems.jsonl")
+    assert Counter((row["split"], row["steps"]) for row in problems) == {
+        ("pool", 1): 10,
+        ("pool", 2): 10,
+        ("test", 1): 50,
+        ("test", 2): 50,
+    }
+    for row in problems:
+        operators = sum(isinstance(node, ast.BinOp) for node in ast.walk(ast.parse(row["program"])))
+        assert operators >= row["steps"], row["id"]
+
+
+@pytest.mark.parametrize("row", rows("problems/problems.jsonl"), ids=lambda row: row["id"])
+def test_a_program_gives_the_answer(row: dict[str, Any]) -> None:
+    program = re.sub(r"\d+", lambda found: f"Fraction({found[0]})", row["program"])
+    answer = Fraction(row["answer"])
+    assert eval(program, {"Fraction": Fraction}) == answer and str(answer) == row["answer"]
+    assert not re.search(rf"(?<![\d/]){re.escape(row['answer'])}(?![\d/])", row["text"]), "the text gives its answer away"
 
 
 # --- corpus

@@ -26,6 +26,7 @@ DENSE = {
     "04_quantization_memory": (6, 0.8),
     "05_full_and_lora_fine_tuning": (7, 1.2),
     "07_forgetting_and_other_methods": (9, 1.0),
+    "09_retrieval_and_programs": (10, 0.7),
 }
 every_lab = pytest.mark.parametrize("source", SOURCES, ids=[source.stem for source in SOURCES])
 
