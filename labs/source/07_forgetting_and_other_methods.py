@@ -956,9 +956,7 @@ assert all(before == after_ for before, after_ in patient_3) and any(before != a
 # - A soft prompt that starts from an instruction is that instruction before training. Afterwards its nearest words say little about it.
 # - QLoRA saves the memory of the frozen weights, and pays in time. Frozen features and a small classifier are the cheapest transfer.
 #
-# **Next:** this is the last lab of the course. Take a task of your own. Choose a model (labs 00 to 02), try a prompt (lab 03), see what
-# fits your machine (lab 04), fine-tune if the prompt is not enough (lab 05), let lab 06 say whether it got better, and ask with
-# this lab what else has changed. `labs report` in a terminal shows what you measured on the way.
+# **Next:** lab 09. Training is not the only remedy. A model can be given facts that it has never seen, and a computer for its sums.
 
 # %% tags=["device"]
 progress("07")

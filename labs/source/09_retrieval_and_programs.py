@@ -963,7 +963,7 @@ assert outcomes["arithmetic"].output.strip() == "4.0" and not outcomes["endless 
 # - without the wall *processes*, sending signals to your other programs;
 # - a wrong answer. A program that runs is not a program that is right.
 #
-# On a server, strangers' programs belong into a virtual machine. The tests of this course run 22 attacks against rungs 2 and 3.
+# On a server, strangers' programs belong into a virtual machine. The tests of this course attack rungs 2 and 3 with many more.
 #
 # ## 10. Two tools and a loop
 #
@@ -1009,8 +1009,10 @@ assert len(log) >= 1
 # - An answer follows its text, true or false. Whoever writes the passages has a hand on the answer.
 # - A program removes slips in computing, not in understanding. Never `eval` what a model writes.
 #
-# **Next:** take ten pages that you know well, write twenty questions about them, and repeat sections 4 and 7. `labs report` in a
-# terminal shows what you measured on the way.
+# **Next:** this is the last lab of the course. Take ten pages that you know well, write twenty questions about them, and repeat sections
+# 4 and 7. Then take a task of your own. Choose a model (labs 00 to 02), try a prompt (lab 03), see what fits your machine (lab 04),
+# fine-tune if the prompt is not enough (lab 05), let lab 06 say whether it got better, and lab 07 what else has changed. `labs report` in
+# a terminal shows what you measured on the way.
 
 # %% tags=["device"]
 progress("09")
