@@ -840,8 +840,8 @@ for metric in ("ROUGE-1", "ROUGE-2"):
 # The untrained model, even with its best prompt, lies below the program that copies the three longest turns, and on ROUGE-1 below the
 # constant string. The two trained models lie far above it. Beside the weak prompt that is a large gain. Beside the best row that is free
 # it is within the noise, on ROUGE-1 as on ROUGE-2. So whoever reports a gain should show it against the best free row. (The trained texts are
-# a third shorter than three copied turns and name people in the third person, which ROUGE does not reward. Lab 05 asks how many examples
-# it takes to be clearly ahead.)
+# shorter than three copied turns and speak of people in the third person, which ROUGE hardly rewards. Lab 05 asks how many examples it
+# takes to be clearly ahead.)
 #
 # A score above the ceiling would not mean "better than a careful writer". The system would be closer to these references than they
 # are to one another, for example by copying their style.
