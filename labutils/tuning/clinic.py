@@ -140,7 +140,7 @@ def show_chart(name: str, chart: Chart, beside: Chart | None = None) -> None:
         chart: the patient's.
         beside: the healthy run's, drawn in grey.
     """
-    figure, (left, right) = new_figure(f"{name}: loss on the left, norm of the gradient on the right", height=3, columns=2)
+    figure, (left, right) = new_figure(name, height=3, columns=2)
     if beside:
         steps = range(1, len(beside.losses) + 1)
         left.plot(steps, beside.losses, color=GREY, linewidth=4, alpha=0.5, label="healthy run")
@@ -150,7 +150,7 @@ def show_chart(name: str, chart: Chart, beside: Chart | None = None) -> None:
     left.plot(steps, chart.losses, "o-", color=VERMILION, markersize=4, label="as reported")
     left.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
     left.locator_params(axis="y", nbins=6)  # a number that depends on the axes' height would upset the layout
-    left.legend(frameon=False)
+    left.legend(frameon=False, fontsize=8, loc="upper right")
     right.plot(steps, chart.gradient_norms, "o-", color=VERMILION, markersize=4)
     right.set(xlabel="step", ylabel="norm of the gradient", yscale="log")
     norms = [*chart.gradient_norms, *(beside.gradient_norms if beside else [])]
