@@ -763,6 +763,7 @@ def task_prompt(row, style):
     return "\n\n".join([*blocks, f"Problem: {row['text']}\n{endings[style](row).split(':')[0]}:"])
 
 
+SIGNS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}  # for exercise 9.8
 for style in ("direct", "chain", "program"):
     print(task_prompt(tasks[0], style)[:140].split("\n\n")[0], "\n")
 
@@ -776,9 +777,6 @@ for style in ("direct", "chain", "program"):
 
 
 # %% tags=["exercise"] exercise="9.8"
-SIGNS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
-
-
 def compute(expression):
     """The value of plain arithmetic as a float, or "refused"."""
     # ast.parse(expression, mode="eval").body is the tree: ast.Constant, ast.BinOp, ast.UnaryOp, ...
@@ -789,9 +787,6 @@ compute = check("9.8", compute)
 
 
 # %% tags=["solution"] exercise="9.8"
-SIGNS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
-
-
 def compute(expression):
     """The value of plain arithmetic as a float, or "refused"."""
 

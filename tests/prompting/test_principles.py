@@ -31,6 +31,8 @@ def trials(material):
 class Chat:
     """A tokenizer's chat template, in the smallest form."""
 
+    chat_template = "any"
+
     def apply_chat_template(self, turns, tokenize, add_generation_prompt):
         assert not tokenize and add_generation_prompt
         return [f"<user>{turn[0]['content']}<assistant>" for turn in turns]

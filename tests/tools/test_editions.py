@@ -25,6 +25,7 @@ DENSE = {
     "03_in_context_learning": (10, 0.78),
     "04_quantization_memory": (6, 0.8),
     "05_full_and_lora_fine_tuning": (7, 1.2),
+    "06_rouge_bleu_evaluation": (8, 0.83),
     "07_forgetting_and_other_methods": (9, 1.0),
     "09_retrieval_and_programs": (10, 0.7),
 }
