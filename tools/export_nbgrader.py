@@ -52,6 +52,8 @@ def answer_source(stub: str, solution: str) -> str:
     head, rest = theirs[:same], theirs[same:]
     while rest and not rest[-1].strip():
         rest.pop()
+    while rest and not rest[0].strip():  # a blank line has no indent to go by
+        rest.pop(0)
     if not any(line.startswith("def ") for line in head) or not rest:
         raise ValueError("stub and solution must begin with the same `def`")
     remarks = [line for line in ours[same:] if line.lstrip().startswith("#")]
