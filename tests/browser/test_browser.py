@@ -73,7 +73,7 @@ def test_lab_02_slider_check_hint_and_progress(page, jupyterlab, pictures):
     expect(row).to_contain_text("passed")
     page.screenshot(path=pictures / "02_progress.png")
     kept = json.loads((jupyterlab.home / "progress.json").read_text())["exercises"]["2.1"]
-    assert kept == {"passed": True, "tries": 2, "hints": 1}
+    assert (kept["passed"], kept["tries"], kept["hints"], sum(kept["wrong"].values())) == (True, 2, 1, 1)
 
 
 def test_lab_06_the_explorer_follows_what_is_typed(page, jupyterlab, pictures):
