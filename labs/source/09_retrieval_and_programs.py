@@ -489,15 +489,8 @@ show_table(("search", "one passage needed: found", "two needed: the answer's fou
 # %%
 from IPython.display import HTML, display
 
-
-class Dense:
-    """The dense search over vectors that we have already."""
-
-    def rank(self, question, k=None):
-        return retrieval.ranked((passage_vectors @ evaluation.embed([question])[0]).tolist())[:k]
-
-
-searches = {"lexical": lexical, "dense": Dense(), "fused": retrieval.Fused(lexical, Dense())}
+dense = retrieval.Dense(texts)
+searches = {"lexical": lexical, "dense": dense, "fused": retrieval.Fused(lexical, dense)}
 gold_of = {row["question"]: row["gold"] for row in answerable}
 retrieval.explore_retrieval(mouser["question"], searches, passages, gold_of)
 for name in ("lexical", "dense"):
