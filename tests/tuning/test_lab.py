@@ -16,7 +16,7 @@ from labutils.errors import LabError
 from labutils.machine import limits
 from labutils.prompting import prompts
 from labutils.prompting.likelihoods import label_log_likelihoods
-from labutils.tuning import Example, Recipe, prepare, reports, train
+from labutils.tuning import Example, Recipe, prepare, train
 from labutils.tuning import catch_up as module
 from labutils.tuning.catch_up import cached_result, saved_bytes
 from labutils.tuning.clinic import Chart, patient_1, patient_2, patient_3, show_chart
@@ -353,44 +353,12 @@ def test_features_are_the_last_hidden_states_whatever_else_is_asked(default_mode
 
 # --- tables and figures ---------------------------------------------------------------------------------------------
 
-BEFORE = {
-    "scores": {"ROUGE-1": [10.0, 20.0, 30.0]},
-    "probes": {"facts": {"correct": [True, False, True], "log_likelihoods": [-1.0, -2.0, -3.0]}},
-}
-HISTORY = {"losses": [3.0, 2.5], "seconds": 4.0, "tokens": 800, "peak_rss": 3 * 2**30}
-TUNED = {
-    "scores": {"ROUGE-1": [40.0, 50.0, 60.0]}, "probes": {"facts": {"correct": [True, True, True], "log_likelihoods": [-2.0, -3.5, -4.5]}}, "history": HISTORY, "loss": 2.345,
-    "trained": 50, "disk": 19_600_000,
-}  # fmt: skip
-
 
 @pytest.fixture
 def shown(monkeypatch):
     texts: list[str] = []
     monkeypatch.setattr("IPython.display.display", lambda data, **_: texts.append(data["text/plain"]))
     return texts
-
-
-def test_the_race_table_holds_what_was_measured(shown):
-    reports.race_table("title", "before", {"before": BEFORE, "tuned": TUNED}, parameters=1000)
-    table = shown[0]
-    assert "ROUGE-1 | 20.0 (10.0 to 30.0) | 50.0 (40.0 to 60.0)" in table
-    for line in ("tokens a second |  | 200", "GiB |  | 3.0", "MB |  | 19.6", "parameters |  | 5.0%", "token |  | 2.3"):
-        assert line in table
-
-
-def test_the_probe_table_compares_each_arm_with_the_one_before(shown):
-    verdicts = reports.probe_table("before", {"before": BEFORE, "tuned": TUNED})
-    assert "facts | before | 67% | -2.00 | -" in shown[0]
-    assert "facts | tuned | 100% | -3.33 | -1.33 (-1.50 to -1.00)" in shown[0]
-    assert list(verdicts) == [("facts", "tuned")] and verdicts["facts", "tuned"].better == "before"
-
-
-def test_the_methods_table_and_the_curves(shown):
-    reports.methods_table("title", {"before": [1.0, 0.0], "lora": [1.0, 1.0]}, {"lora": 10}, {"lora": 0.5}, 1000)
-    assert "before | - | - | 50%" in shown[0] and "lora | 1.000% | 0.50 | 100%" in shown[0]
-    reports.loss_curves("title", {"full": TUNED, "lora": TUNED})
-    assert "full in blue and lora in orange" in shown[1]
 
 
 def test_a_chart_without_a_step_is_shown_empty(shown):
