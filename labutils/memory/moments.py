@@ -2,7 +2,7 @@
 
 Each moment lists what PyTorch's autograd and AdamW hold then. Which moments matter, and how many tensors pass through a block at
 once, was settled by looking at measured steps of the architectures in benchmarks/memory_accuracy.py, so the residuals printed there
-say less about an architecture that is not among them.
+say less about an architecture that is not among them; benchmarks/memory_out_of_sample.py has twenty others.
 """
 
 from __future__ import annotations
