@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labutils.course.plots import BLUE, GREY, ORANGE, new_figure, show
+from labutils.validation import require_choice
 
 # The lifecycle: stage, what is done there.
 STAGES = (
@@ -16,7 +17,12 @@ PINS = {"00": (0, 1), "01": (1,), "02": (2,), "03": (2,), "04": (1, 3), "05": (2
 
 
 def show_map(lab: str) -> None:
-    """Show the lifecycle with the labs pinned on it, the given one in orange."""
+    """Show the lifecycle with the labs pinned on it, the given one in orange.
+
+    Raises:
+        LabError: there is no such lab.
+    """
+    require_choice("lab", lab, tuple(PINS))
     figure, axes = new_figure("The life of an LLM project, and where this lab stands on it", width=8.2, height=2.0)
     axes.set(xlim=(0, 4), ylim=(0, 1.05))
     axes.axis("off")

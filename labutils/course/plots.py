@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from labutils.validation import require_positive, require_whole_number
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -25,7 +27,13 @@ def new_figure(title: str, width: float = 7.5, height: float = 3.4, columns: int
         title: the finding, in a sentence.
         width, height: inches.
         columns: panels side by side.
+
+    Raises:
+        LabError: a size that is not a finite number above 0.
     """
+    require_positive("width", width)
+    require_positive("height", height)
+    require_whole_number("columns", columns)
     from cycler import cycler
     from matplotlib import rc_context
     from matplotlib.figure import Figure

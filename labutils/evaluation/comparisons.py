@@ -90,7 +90,7 @@ def paired_bootstrap(a: Scores, b: Scores, resamples: int = 10_000, level: float
 
     Example: where a is b plus 0.1 on every example, the difference is 0.1 with an interval of 0.1 to 0.1.
     """
-    require_draws(resamples, level)
+    require_draws(resamples, level, seed)
     differences = _differences(a, b)
     mean = float(differences.mean())
     means = resampled_means(differences, resamples, seed)
@@ -122,7 +122,7 @@ def approximate_randomization(a: Scores, b: Scores, rounds: int = 10_000, seed: 
     """
     import numpy as np
 
-    require_draws(rounds)
+    require_draws(rounds, seed=seed)
     differences = _differences(a, b)
     rng, n = np.random.default_rng(seed), len(differences)
     observed = abs(differences.sum()) - TINY * abs(differences).sum()

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from labutils.errors import LabError
+from labutils.validation import require_whole_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     Scores: TypeAlias = Sequence[float] | NDArray[np.float64]
     Array: TypeAlias = NDArray[np.float64]
 
+LARGEST = 1e100
 BLOCK = 1 << 22  # random numbers held at a time: 32 MiB
 
 
@@ -52,7 +54,7 @@ def bootstrap_interval(scores: Scores, resamples: int = 10_000, level: float = 0
 
     Example: 100 scores, half of them 0 and half 1, have the mean 0.5 and an interval of about 0.40 to 0.60.
     """
-    require_draws(resamples, level)
+    require_draws(resamples, level, seed)
     values = as_scores(scores)
     return Interval(float(values.mean()), *percentile_ends(resampled_means(values, resamples, seed), level))
 
@@ -78,13 +80,17 @@ def as_scores(values: Scores, what: str = "scores") -> Array:
         raise LabError(f"There are {len(array)} {what}; how much a mean can move is seen from two examples on.")
     if not np.isfinite(array).all():
         raise LabError(f"Some of the {what} are not finite numbers: leave those examples out of both systems, and say so.")
+    if np.abs(array).max() > LARGEST:
+        raise LabError(
+            f"Some of the {what} are beyond {LARGEST:.0e}, where squares overflow: divide them all by the same number."
+        )
     return array
 
 
-def require_draws(resamples: int, level: float = 0.95) -> None:
-    """Refuse fewer than one draw, and a level outside 0..1."""
-    if resamples < 1:
-        raise LabError(f"The number of random draws is {resamples}; it must be at least 1.")
+def require_draws(resamples: int, level: float = 0.95, seed: int = 0) -> None:
+    """Refuse fewer than one draw, a level outside 0..1, and a seed that is no whole number from 0 on."""
+    require_whole_number("seed", seed, 0)
+    require_whole_number("The number of random draws", resamples)
     if not 0 < level < 1:
         raise LabError(f"The level is {level}; it must lie between 0 and 1, such as 0.95.")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from labutils.errors import LabError
+from labutils.validation import require_whole_number
 
 Tokenizer = Callable[[str], "list[str]"]
 
@@ -73,13 +73,12 @@ def ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
     """How often each n-gram (n neighbouring tokens) occurs; empty where there are fewer than n tokens.
 
     Raises:
-        LabError: n is below 1.
+        LabError: n is no whole number of at least 1.
 
     >>> ngrams(["a", "b", "a", "b"], 2)
     Counter({('a', 'b'): 2, ('b', 'a'): 1})
     """
-    if n < 1:
-        raise LabError(f"n is {n}; an n-gram has at least one token.")
+    require_whole_number("n", n)
     return Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from labutils.errors import LabError
+
 GIB = 2**30
 GB = 10**9
 
@@ -122,8 +124,14 @@ def peak_rss(pid: int | None = None) -> int:
 
     Memory-mapped weights count once they are touched. On Linux this is VmHWM of /proc/PID/status, which starts afresh with
     each program; ru_maxrss would be inherited from the program that started this one (getrusage(2)).
+
+    Raises:
+        LabError: there is no such process.
     """
-    process = psutil.Process(pid)
+    try:
+        process = psutil.Process(pid)
+    except (psutil.NoSuchProcess, TypeError, ValueError):
+        raise LabError(f"There is no process {pid} whose memory could be read: it may have ended.") from None
     for line in (_read(Path(f"/proc/{process.pid}/status")) or "").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024

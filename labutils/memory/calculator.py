@@ -16,6 +16,7 @@ from labutils.memory.setup import TrainingSetup
 from labutils.memory.shape import Shape
 from labutils.memory.sharding import RESERVED, fits, largest_batch, shard
 from labutils.memory.training import predict_training
+from labutils.validation import require_choice
 
 # Llama-like models by their sizes; the first is the course's own. vocabulary, hidden, intermediate, layers, heads, kv_heads, tied.
 PRESETS = {
@@ -88,9 +89,14 @@ class Place:
 
 @cache
 def shape_of(preset: str) -> Shape:
-    """The shape behind a preset's name; nothing is instantiated."""
+    """The shape behind a preset's name; nothing is instantiated.
+
+    Raises:
+        LabError: there is no such preset.
+    """
     from transformers import LlamaConfig
 
+    require_choice("model", preset, tuple(PRESETS))
     vocabulary, hidden, intermediate, layers, heads, kv_heads, tied = PRESETS[preset]
     return Shape.of(
         LlamaConfig(
@@ -101,7 +107,13 @@ def shape_of(preset: str) -> Shape:
 
 
 def scenario_ledger(scenario: Scenario) -> Ledger:
-    """The ledger of one device, framework included, by the rules of the scenario's device: a GPU keeps other scratch memory."""
+    """The ledger of one device, framework included, by the rules of the scenario's device: a GPU keeps other scratch memory.
+
+    Raises:
+        LabError: a name that is none of the calculator's, and what `predict_inference`, `predict_training` and `shard` refuse.
+    """
+    require_choice("task", scenario.task, tuple(TASKS))
+    require_choice("weights", scenario.weights, tuple(WEIGHTS))
     shape, stored = shape_of(scenario.model), WEIGHTS[scenario.weights]
     method = TASKS[scenario.task]
     if not method:

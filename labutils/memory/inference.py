@@ -8,7 +8,7 @@ from labutils.errors import LabError
 from labutils.memory.ledger import DTYPE, Ledger, Term, dtype_bytes, dtype_name, weight_format
 from labutils.memory.shape import Shape
 from labutils.memory.unlike import cache_of
-from labutils.memory.validation import require_choice, require_whole_number
+from labutils.validation import require_choice, require_whole_number
 
 ATTENTION = ("sdpa", "eager")
 GQA = "Shazeer 2019, multi-query attention, sec. 3; Ainslie et al. 2023, GQA, sec. 2.2"

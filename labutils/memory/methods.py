@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from labutils.memory.shape import Shape
-from labutils.memory.validation import require_choice, require_whole_number
+from labutils.validation import require_choice, require_whole_number
 
 ADAM = "Kingma & Ba 2015, algorithm 1: two moments a parameter; Loshchilov & Hutter 2019"
 # Optimizer -> (bytes a float32 parameter, formula, source). A 16-bit parameter has its moments in 16 bits in PyTorch.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labutils.memory.shape import Shape
-from labutils.memory.validation import require_whole_number
+from labutils.validation import require_whole_number
 
 
 def states_at_16_bytes(shape: Shape) -> float:

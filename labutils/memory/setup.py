@@ -9,7 +9,7 @@ from labutils.errors import LabError
 from labutils.memory.inference import ATTENTION, FRAMEWORK
 from labutils.memory.ledger import DTYPES, dtype_bytes, weight_format
 from labutils.memory.methods import METHODS, OPTIMIZERS
-from labutils.memory.validation import require_choice, require_whole_number
+from labutils.validation import require_choice, require_whole_number
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from labutils.errors import LabError
 from labutils.machine.limits import GIB
 from labutils.machine.memory_guard import largest_that_fits
 from labutils.memory.ledger import Ledger, Term
-from labutils.memory.validation import require_whole_number
+from labutils.validation import require_whole_number
 
 # Scheme -> the terms that are split over the devices; the others are held by each.
 SCHEMES: Mapping[str, frozenset[str]] = {

@@ -17,6 +17,7 @@ from labutils.errors import LabError
 from labutils.prompting.prefix_cache import batches, encode_prompts, forward, pad, prefill
 from labutils.prompting.prompts import Prompt, Task, encode_prompt
 from labutils.transformer.decoding import stop_at
+from labutils.validation import require_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -163,7 +164,16 @@ def greedy_matches(
 
 
 def most_likely_labels(log_likelihoods: Tensor, labels: Sequence[str]) -> list[str]:
-    """The likeliest label for each row of (N, L)."""
+    """The likeliest label for each row of (N, L).
+
+    Raises:
+        LabError: there are not as many labels as columns.
+    """
+    require_tensor("log_likelihoods", log_likelihoods, 2, last=len(labels))
+    if log_likelihoods.dim() > 2:
+        raise LabError(f"log_likelihoods has the shape {tuple(log_likelihoods.shape)}; give one row per prompt, (N, L).")
+    if not labels:
+        raise LabError("There are no labels to choose from: give at least one.")
     return [labels[i] for i in log_likelihoods.argmax(-1).tolist()]
 
 
@@ -187,8 +197,15 @@ def calibrated(log_likelihoods: Tensor, content_free: Tensor) -> Tensor:
     Source: Zhao et al. 2021 (arXiv:2102.09690), section 5: p / p_content_free over the labels. The paper ends with a softmax,
     which ranks the labels alike; here the quotients are normalised.
 
+    Raises:
+        LabError: shapes that do not fit, or numbers that are not floating-point.
+
     Example: where the content-free prompt gives 0.8 and 0.2, a text with 0.7 and 0.3 is of the second label.
     """
+    require_tensor("log_likelihoods", log_likelihoods, 2)
+    require_tensor("content_free", content_free, last=log_likelihoods.shape[-1])
+    if not content_free.numel():
+        raise LabError("content_free is empty: give the log-likelihoods after at least one text that says nothing.")
     free = content_free.softmax(-1).reshape(-1, content_free.shape[-1]).mean(0)
     quotients = log_likelihoods.softmax(-1) / free
     return quotients / quotients.sum(-1, keepdim=True)

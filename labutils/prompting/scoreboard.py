@@ -14,6 +14,7 @@ from labutils.course.plots import show_table
 from labutils.course.results import record
 from labutils.errors import LabError
 from labutils.evaluation.accuracy import wilson_interval
+from labutils.validation import require_whole_number
 
 Right = Mapping[str, Sequence[bool]]
 
@@ -25,10 +26,16 @@ def wins_needed(differing: int, level: float = 0.05) -> int | None:
         differing: inputs that one arm gets right and the other wrong.
         level: how often chance may give a result as clear, counted on both sides.
 
+    Raises:
+        LabError: a negative number of inputs, or a level outside 0..1.
+
     Source: the two-sided sign test (Conover, Practical Nonparametric Statistics, section 3.4).
 
     Example: of 6 inputs all 6 must be won, of 24 it takes 18, and of 5 not even 5 are enough.
     """
+    require_whole_number("differing", differing, 0)
+    if not 0 < level < 1:
+        raise LabError(f"The level is {level}; it must lie between 0 and 1, such as 0.05.")
     for wins in range(differing // 2 + 1, differing + 1):
         if 2 * sum(math.comb(differing, k) for k in range(wins, differing + 1)) <= level * 2**differing:
             return wins

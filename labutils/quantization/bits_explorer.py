@@ -9,6 +9,7 @@ from html import escape
 from labutils.course.explorer import Explorer, Number, Slider, View
 from labutils.course.plots import BLUE, ORANGE, VERMILION, header_row
 from labutils.quantization.number_formats import StoredNumber, store_in_each_format
+from labutils.validation import require_positive
 
 # What each format does with a number that one thinks is harmless.
 EXAMPLES = (0.1, 1 + 2**-9, 257.0, 65504.0, 70000.0, 1e-8)
@@ -68,6 +69,9 @@ def bits_view(x: float, largest: float = 4.0) -> BitsView:
     Args:
         x: the number.
         largest: the largest magnitude among the numbers that share the int8 scale.
+
+    Raises:
+        LabError: `largest` is not a finite number above 0.
     """
     return BitsView(x, largest, store_in_each_format(x, largest))
 
@@ -78,7 +82,11 @@ def explore_bits(x: float = 0.1, largest: float = 4.0) -> None:
     Args:
         x: the number at first.
         largest: the range of int8 at first, from 2**-4 to 2**17; the slider stands at the nearest power of two.
+
+    Raises:
+        LabError: `largest` is not a finite number above 0.
     """
+    require_positive("largest", largest)
     Explorer(
         "Bits explorer",
         BitsSettings(x, round(math.log2(largest))),

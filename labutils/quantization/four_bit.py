@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from labutils.errors import LabError
 from labutils.quantization.integers import grouped, nonzero, require_quantizable, ungrouped
+from labutils.validation import require_whole_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,8 +73,16 @@ def pack_codes(codes: Tensor) -> Tensor:
 
 
 def unpack_codes(packed: Tensor, n: int) -> Tensor:
-    """The inverse of `pack_codes`: (..., ceil(n / 2)) uint8 -> (..., n) uint8."""
+    """The inverse of `pack_codes`: (..., ceil(n / 2)) uint8 -> (..., n) uint8.
+
+    Raises:
+        LabError: the codes are not uint8, or there are not as many bytes as n codes take.
+    """
     import torch
+
+    require_whole_number("n", n, 0)
+    if packed.dtype != torch.uint8 or packed.dim() == 0 or packed.shape[-1] != -(-n // 2):
+        raise LabError(f"{n} codes of 4 bits are {-(-n // 2)} uint8; here are {packed.dtype} of the shape {tuple(packed.shape)}.")
 
     return torch.stack((packed & 15, packed >> 4), dim=-1).flatten(-2)[..., :n]
 

@@ -163,8 +163,14 @@ def relative_error(x: Tensor, restored: Tensor) -> float:
     """The error's length as a share of the tensor's: ||x - restored|| / ||x||; 0.1 means that a tenth of it is noise.
 
     Raises:
-        LabError: all values are zero, so that there is no share.
+        LabError: all values are zero, so that there is no share; other shapes, or values that are not finite.
     """
+    if x.shape != restored.shape:
+        raise LabError(
+            f"The tensors have the shapes {tuple(x.shape)} and {tuple(restored.shape)}: compare a tensor with its copy."
+        )
+    if not (x.isfinite().all() and restored.isfinite().all()):
+        raise LabError("A value is infinite or not a number, so the error has no size: look for it with x.isfinite().")
     x, restored = x.detach().double(), restored.detach().double()
     size = float(x.norm())
     if size == 0:

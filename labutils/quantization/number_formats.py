@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from labutils.validation import require_positive
+
 
 @dataclass(frozen=True)
 class FloatFormat:
@@ -123,7 +125,11 @@ def store_in_each_format(x: float, largest: float = 4.0) -> tuple[StoredNumber, 
     Args:
         x: the number.
         largest: the largest magnitude among the numbers that share the int8 scale.
+
+    Raises:
+        LabError: `largest` is not a finite number above 0.
     """
+    require_positive("largest", largest)
     stored = []
     for f in FORMATS:
         pattern = to_bits(x, f)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -109,7 +110,7 @@ def risk_and_coverage(confidence: Sequence[float], right: Sequence[bool]) -> lis
         among these.
 
     Raises:
-        LabError: no questions, or lists of different lengths.
+        LabError: no questions, lists of different lengths, or a confidence that is not a number.
 
     Source: El-Yaniv and Wiener 2010, "On the foundations of noise-free selective classification".
 
@@ -118,6 +119,8 @@ def risk_and_coverage(confidence: Sequence[float], right: Sequence[bool]) -> lis
     """
     if not confidence or len(confidence) != len(right):
         raise LabError("Give one confidence and one verdict per question.")
+    if any(math.isnan(c) for c in confidence):
+        raise LabError("A confidence is not a number, so it cannot be ordered: leave that question out, and say so.")
     rows = []
     for threshold in sorted(set(confidence), reverse=True):
         answered = [ok for c, ok in zip(confidence, right, strict=True) if c >= threshold]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labutils.errors import LabError
+from labutils.validation import require_whole_number
 
 
 def split_into_chunks(text: str, words: int, overlap: int = 0) -> list[str]:
@@ -19,7 +20,9 @@ def split_into_chunks(text: str, words: int, overlap: int = 0) -> list[str]:
     >>> split_into_chunks("a b c d e", 3, 1)
     ['a b c', 'c d e']
     """
-    if not 0 <= overlap < words:
+    require_whole_number("words", words)
+    require_whole_number("overlap", overlap, 0)
+    if overlap >= words:
         raise LabError(
             f"Pieces of {words} words cannot overlap by {overlap}: the overlap must be at least 0 and below the length."
         )

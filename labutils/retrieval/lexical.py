@@ -13,20 +13,37 @@ from collections.abc import Callable, Sequence
 from labutils.errors import LabError
 from labutils.evaluation.tokens import tokenize
 from labutils.retrieval.ranking import ranked
+from labutils.validation import require_whole_number
 
 K1, B = 1.2, 0.75  # SQLite's and Lucene's
+
+
+def _require_counts(n: int, containing: int) -> None:
+    require_whole_number("n", n, 0)
+    require_whole_number("containing", containing, 0)
+    if containing > n:
+        raise LabError(f"{containing} passages cannot hold the word where there are {n}.")
 
 
 def idf_lucene(n: int, containing: int) -> float:
     """How much a word says: ln(1 + (n - containing + 0.5) / (containing + 0.5)) for `containing` of n passages; never below 0.
 
     Source: Robertson and Zaragoza 2009, "The probabilistic relevance framework", section 3, with Lucene's 1 inside the logarithm.
+
+    Raises:
+        LabError: more passages with the word than there are, or a negative number.
     """
+    _require_counts(n, containing)
     return math.log(1 + (n - containing + 0.5) / (containing + 0.5))
 
 
 def idf_floored(n: int, containing: int) -> float:
-    """The same without the 1, as SQLite has it: below 0 for a word of more than half of the passages, and then set to 1e-6."""
+    """The same without the 1, as SQLite has it: below 0 for a word of more than half of the passages, and then set to 1e-6.
+
+    Raises:
+        LabError: more passages with the word than there are, or a negative number.
+    """
+    _require_counts(n, containing)
     value = math.log((n - containing + 0.5) / (containing + 0.5))
     return value if value > 0 else 1e-6
 
@@ -81,6 +98,7 @@ def sqlite_bm25(texts: Sequence[str], question: str) -> list[float]:
 
     Source: sqlite.org/fts5.html, "The bm25() function"; it returns the score times -1.
     """
+    clean = [text.encode("utf-8", "replace").decode() for text in texts]  # half of a surrogate pair is no text to SQLite
     words = dict.fromkeys(tokenize(question))
     if not words:
         return [0.0] * len(texts)
@@ -89,7 +107,7 @@ def sqlite_bm25(texts: Sequence[str], question: str) -> list[float]:
             database.execute("create virtual table passages using fts5(body, tokenize = 'unicode61')")
         except sqlite3.OperationalError:
             raise LabError("This Python's SQLite has no FTS5: compare on another machine, or leave the comparison out.") from None
-        database.executemany("insert into passages(rowid, body) values (?, ?)", enumerate(texts))
+        database.executemany("insert into passages(rowid, body) values (?, ?)", enumerate(clean))
         query = " OR ".join(f'"{word}"' for word in words)
         rows = database.execute("select rowid, -bm25(passages) from passages where passages match ?", (query,)).fetchall()
     database.close()

@@ -9,6 +9,7 @@ import math
 from collections.abc import Collection, Hashable, Sequence
 
 from labutils.errors import LabError
+from labutils.validation import require_whole_number
 
 
 def ranked(scores: Sequence[float]) -> list[int]:
@@ -23,8 +24,7 @@ def ranked(scores: Sequence[float]) -> list[int]:
 def _require(gold: Collection[Hashable], k: int) -> None:
     if not gold:
         raise LabError("The question has no right passage: leave it out of a score of rankings.")
-    if k < 1:
-        raise LabError(f"k is {k}; it must be at least 1.")
+    require_whole_number("k", k)
 
 
 def recall_at_k(ranking: Sequence[Hashable], gold: Collection[Hashable], k: int) -> float:

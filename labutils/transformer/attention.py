@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labutils.errors import LabError
+from labutils.validation import require_broadcast, require_positive, require_tensor, require_whole_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +25,7 @@ def sinusoidal_positions(length: int, dim: int) -> Tensor:
     Place 2i holds sin(t / 10000^(2i/D)), place 2i + 1 the cosine of the same angle: hands of clocks, each slower than the last.
 
     Raises:
-        LabError: D is odd.
+        LabError: D is odd, or a size is no whole number.
 
     Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.5.
 
@@ -32,6 +33,8 @@ def sinusoidal_positions(length: int, dim: int) -> Tensor:
     """
     import torch
 
+    require_whole_number("length", length, 0)
+    require_whole_number("dim", dim)
     if dim % 2:
         raise LabError(f"The dimension is {dim}; sines and cosines come in pairs: choose an even number.")
     angles = _angles(length, dim, 10_000.0, 0)  # (T, D/2)
@@ -56,12 +59,16 @@ def rotary_tables(length: int, dim: int, base: float = 10_000.0, start: int = 0)
         start: the first position; with a key-value cache, how many positions are cached.
 
     Raises:
-        LabError: E is odd.
+        LabError: E is odd, a size is no whole number, or the base is not above 0.
 
     The tables are float32, as in transformers, whatever the model computes in.
     """
     import torch
 
+    require_whole_number("length", length, 0)
+    require_whole_number("dim", dim)
+    require_whole_number("start", start, 0)
+    require_positive("base", base)
     if dim % 2:
         raise LabError(f"The head size is {dim}; rotation turns pairs of numbers: choose an even number.")
     angles = _angles(length, dim, base, start)
@@ -78,12 +85,21 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     with 2i + 1 (interleaved). The two differ by an order of the places, the same for queries and keys, so the dot products are
     the same; but weights trained for one layout are wrong in the other unless their rows are reordered.
 
+    Raises:
+        LabError: E is odd, or x and the tables do not fit each other.
+
     Source: Su et al. 2021 (arXiv:2104.09864), section 3.4.2, equation 34.
 
     Example: with E = 2 and angle a, (1, 0) becomes (cos a, sin a).
     """
     import torch
 
+    require_tensor("x", x)
+    require_tensor("cos", cos, last=x.shape[-1])
+    require_tensor("sin", sin, last=x.shape[-1])
+    require_broadcast("x, cos and sin", x.shape, cos.shape, sin.shape)
+    if x.shape[-1] % 2:
+        raise LabError(f"The head size is {x.shape[-1]}; rotation turns pairs of numbers: choose an even number.")
     first, second = x.chunk(2, dim=-1)
     turned = torch.cat([-second, first], dim=-1)  # each pair turned by a right angle
     return x * cos.to(x) + turned * sin.to(x)
@@ -96,10 +112,15 @@ def causal_mask(length: int, past: int = 0) -> Tensor:
         length: how many new positions, T.
         past: how many cached positions stand before them; all of these may be seen.
 
+    Raises:
+        LabError: a size is no whole number.
+
     Example: `causal_mask(2)` is [[True, False], [True, True]].
     """
     import torch
 
+    require_whole_number("length", length, 0)
+    require_whole_number("past", past, 0)
     return torch.ones(length, past + length, dtype=torch.bool).tril(diagonal=past)
 
 
@@ -116,10 +137,14 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = No
         (output, weights): (..., T, F) and (..., T, S). Each row of weights sums to one; one whose mask allows nothing is zero, as
         in PyTorch, and so is its output.
 
+    Raises:
+        LabError: shapes that do not fit each other, or numbers that are not floating-point.
+
     Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.1, equation 1.
 
     Example: a query of zeros fits all keys alike, so its output is the plain mean of the values it may see.
     """
+    _require_attention(q, k, v, mask)
     scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5  # (..., T, S)
     if mask is None:
         weights = scores.softmax(dim=-1)
@@ -130,19 +155,42 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = No
     return weights @ v, weights
 
 
+def _require_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> None:
+    """Refuse queries, keys, values and a mask that do not fit each other, (..., T, E), (..., S, E), (..., S, F) and (..., T, S)."""
+    require_tensor("q", q, 2)
+    require_tensor("k", k, 2, last=q.shape[-1])
+    require_tensor("v", v, 2)
+    if v.shape[-2] != k.shape[-2]:
+        raise LabError(f"There are {k.shape[-2]} keys and {v.shape[-2]} values: give one value for each key.")
+    if len({q.dtype, k.dtype, v.dtype}) > 1:
+        raise LabError(f"q, k and v hold {q.dtype}, {k.dtype} and {v.dtype}: give them one type.")
+    require_broadcast("The leading dimensions of q, k and v", q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    if mask is not None:
+        if str(mask.dtype) != "torch.bool":
+            raise LabError("The mask must hold booleans, True where a query may look: use mask.bool().")
+        require_broadcast("The scores and the mask", (*q.shape[:-1], k.shape[-2]), mask.shape)
+
+
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """(B, T, H*E) to (B, H, T, E): each head gets its own E numbers of every position.
 
     Raises:
         LabError: the last dimension does not divide by the number of heads.
     """
+    require_whole_number("heads", heads)
+    require_tensor("x", x, 2, floating=False)
     if x.shape[-1] % heads:
         raise LabError(f"{x.shape[-1]} numbers do not split into {heads} equal heads: choose a number of heads that divides it.")
     return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
 
 
 def merge_heads(x: Tensor) -> Tensor:
-    """(B, H, T, E) to (B, T, H*E): the inverse of `split_heads`."""
+    """(B, H, T, E) to (B, T, H*E): the inverse of `split_heads`.
+
+    Raises:
+        LabError: fewer than three dimensions.
+    """
+    require_tensor("x", x, 3, floating=False)
     return x.transpose(-3, -2).flatten(-2)
 
 
@@ -150,7 +198,12 @@ def repeat_heads(x: Tensor, times: int) -> Tensor:
     """(B, G, T, E) to (B, G*times, T, E): each head of keys or values `times` over, so that query heads can share it.
 
     Heads 0 to times - 1 of the result are copies of head 0, and so on. Source: Ainslie et al. 2023 (arXiv:2305.13245), section 2.2.
+
+    Raises:
+        LabError: fewer than three dimensions, or `times` below one.
     """
+    require_tensor("x", x, 3, floating=False)
+    require_whole_number("times", times)
     return x.repeat_interleave(times, dim=-3)
 
 
@@ -234,8 +287,15 @@ def multi_head(
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
     """Each vector of x (..., D) shifted to mean 0 and scaled to variance 1, then times weight (D,) plus bias (D,).
 
+    Raises:
+        LabError: shapes that do not fit, or numbers that are not floating-point.
+
     Source: Ba, Kiros and Hinton 2016 (arXiv:1607.06450), section 3.
     """
+    require_tensor("x", x)
+    require_tensor("weight", weight, last=x.shape[-1])
+    require_tensor("bias", bias, last=x.shape[-1])
+    require_broadcast("x, weight and bias", x.shape, weight.shape, bias.shape)
     centred = x - x.mean(-1, keepdim=True)
     return centred / (centred.square().mean(-1, keepdim=True) + eps).sqrt() * weight + bias
 
@@ -243,6 +303,12 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Te
 def rms_norm(x: Tensor, weight: Tensor, eps: float = 1e-5) -> Tensor:
     """Each vector of x (..., D) scaled to a mean square of 1, then times weight (D,): layer norm without the shifting.
 
+    Raises:
+        LabError: shapes that do not fit, or numbers that are not floating-point.
+
     Source: Zhang and Sennrich 2019 (arXiv:1910.07467), section 3.
     """
+    require_tensor("x", x)
+    require_tensor("weight", weight, last=x.shape[-1])
+    require_broadcast("x and weight", x.shape, weight.shape)
     return x / (x.square().mean(-1, keepdim=True) + eps).sqrt() * weight

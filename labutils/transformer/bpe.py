@@ -243,10 +243,13 @@ def token_costs(texts: Sequence[str], tokenizers: Mapping[str, Any], price_per_m
         price_per_million: of a million tokens, in any currency.
 
     Raises:
-        LabError: there is no text.
+        LabError: there is no text, or something that is no tokenizer.
     """
     if not texts:
         raise LabError("There is no text to count tokens of: give at least one.")
+    for name, tokenizer in tokenizers.items():
+        if not isinstance(tokenizer, BPETokenizer) and not hasattr(tokenizer, "unk_token_id"):
+            raise LabError(f"{name!r} is no tokenizer: give a BPETokenizer, or one that AutoTokenizer loaded.")
     words = sum(len(text.split()) for text in texts)
     costs = []
     for name, tokenizer in tokenizers.items():

@@ -22,6 +22,7 @@ from labutils.errors import LabError
 from labutils.transformer import attention, decoding
 from labutils.transformer.attention import AttentionProjections, KVCache
 from labutils.transformer.bpe import BPETokenizer
+from labutils.validation import require_choice, require_positive, require_whole_number
 
 
 class Block(nn.Module):
@@ -188,8 +189,17 @@ def train_gpt(
         device: where to compute.
 
     Raises:
-        LabError: too few texts, or texts too short for one window.
+        LabError: too few texts, texts too short for one window, a size below one, or an unknown device.
     """
+    sizes = {"batch_size": batch_size, "context": context, "dim": dim, "layers": layers, "heads": heads}
+    for name, size in {**sizes, "eval_interval": eval_interval}.items():
+        require_whole_number(name, size)
+    require_whole_number("steps", steps, 0)
+    require_whole_number("seed", seed, 0)
+    require_positive("learning_rate", learning_rate)
+    require_choice("device", device.split(":")[0], ("cpu", "cuda", "mps"))
+    if dim % heads:
+        raise LabError(f"{dim} numbers do not split into {heads} equal heads: choose a number of heads that divides dim.")
     tokenizer = tokenizer or BPETokenizer([])
     held_out, kept = list(texts[::8]), [text for i, text in enumerate(texts) if i % 8]
     train, validation = (torch.tensor(tokenizer.encode("\n\n".join(part)), device=device) for part in (kept, held_out))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from labutils.errors import LabError
 from labutils.transformer import attention
+from labutils.validation import require_positive, require_whole_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,8 +80,16 @@ def scale_study(dims: Sequence[int], keys: int = 32, queries: int = 500, seed: i
         queries: how many queries to average over.
         seed: of the random numbers, the same for every d.
 
+    Raises:
+        LabError: a size below one, or a single query with a single key, which have no variance.
+
     Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.1, footnote 4.
     """
+    for dim in dims:
+        require_whole_number("dim", dim)
+    require_whole_number("keys", keys)
+    require_whole_number("queries", queries, 1 if keys > 1 else 2)
+    require_whole_number("seed", seed, 0)
     import torch
 
     def softmax_facts(scores: Tensor) -> tuple[float, float, float]:
@@ -129,11 +138,20 @@ def gradient_norms(
 
     Computed in float64, since a float32 would run out of small numbers.
 
+    Raises:
+        LabError: a size below one, or heads that do not divide `dim`.
+
     Source: He et al. 2016 (arXiv:1512.03385), section 3; for norm and block: Xiong et al. 2020 (arXiv:2002.04745), section 3.
     """
     import torch
     from torch import nn
 
+    for name, size in {"depth": depth, "dim": dim, "heads": heads, "length": length}.items():
+        require_whole_number(name, size)
+    require_whole_number("seed", seed, 0)
+    require_positive("weight_scale", weight_scale)
+    if dim % heads:
+        raise LabError(f"{dim} numbers do not split into {heads} equal heads: choose a number of heads that divides dim.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         x = torch.randn(1, length, dim, dtype=torch.float64)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from labutils.errors import LabError
+from labutils.validation import require_whole_number
 
 # Peak learning rates that train the labs' model well in one pass over a hundred examples.
 LEARNING_RATES = {"full": 1e-4, "lora": 1e-3, "qlora": 1e-3, "adapters": 1e-3, "bitfit": 3e-3, "prompt_tuning": 3e-2}
@@ -69,7 +70,15 @@ def learning_rate_at(step: int, steps: int, peak: float, warmup_steps: int, deca
 
     >>> [learning_rate_at(s, 4, 1.0, 2) for s in range(4)]
     [0.5, 1.0, 1.0, 0.5]
+
+    Raises:
+        LabError: a step that is none of the `steps`, or a negative warm-up.
     """
+    require_whole_number("steps", steps)
+    require_whole_number("step", step, 0)
+    require_whole_number("warmup_steps", warmup_steps, 0)
+    if step >= steps:
+        raise LabError(f"step={step} is none of the {steps} steps: they count from 0.")
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps
     return peak * (steps - step) / max(1, steps - warmup_steps) if decay else peak

@@ -129,4 +129,4 @@ def test_another_tokenizer_and_stemming_do_not_mix():
 def test_no_ngram_is_shorter_than_one_token(says):
     with pytest.raises(LabError) as caught:
         rouge.rouge_n("a", "a", 0)
-    says(caught.value, "at least one token")
+    says(caught.value, "at least 1")
