@@ -27,7 +27,7 @@ LIBRARIES = (
     "numpy", "peft", "psutil", "safetensors", "scipy", "sklearn", "tokenizers", "torch", "tqdm", "transformers",
 )  # fmt: skip
 FOLDERS = ("labutils", "tools", "benchmarks", "labs/source")
-MISSING = object()
+MISSING: Any = object()
 
 
 @cache
