@@ -14,6 +14,7 @@ import nbformat
 import typer
 from editions import ROOT, answers_text, complaints, digest, make, sources, target, tidy
 from nbclient.exceptions import CellExecutionError
+from report import keep_budgets, machine_facts
 from rich.console import Console
 from running import environment, execute, read, scratch_home
 
@@ -46,8 +47,8 @@ def keep_aside(path: Path) -> None:
         console.print(f"{path.name} had changes of yours: they are kept in {aside.name}.")
 
 
-def run(notebook: nbformat.NotebookNode, path: Path) -> str | None:
-    """Execute a notebook in place; what it took, or None, and said why, where a cell raised."""
+def run(notebook: nbformat.NotebookNode, path: Path) -> dict[str, float] | None:
+    """Execute a notebook in place; its seconds and peak memory, or None, and said why, where a cell raised."""
     metadata = copy.deepcopy(notebook.metadata)  # running it adds the kernel's own
     with scratch_home() as home:
         try:
@@ -60,16 +61,21 @@ def run(notebook: nbformat.NotebookNode, path: Path) -> str | None:
             return None
     tidy(notebook)
     notebook.metadata = metadata
-    return f"{done.seconds:.0f} s, {done.peak_rss / 2**30:.2f} GiB"
+    return {"seconds": round(done.seconds, 1), "peak_rss_gib": round(done.peak_rss / 2**30, 2)}
 
 
-def build(source: Path, edition: str) -> bool:
-    """Write one edition, executed unless it is the learner's; True if it came out without complaint."""
+def build(source: Path, edition: str, measured: dict[str, dict[str, float]]) -> bool:
+    """Write one edition, executed unless it is the learner's; True if it came out without complaint. What a solution took is added."""
     path = target(source, edition)
     notebook = make(source, edition)
-    took = "not executed" if edition == "learner" else run(notebook, path)
-    if took is None:
-        return False
+    took = "not executed"
+    if edition != "learner":
+        done = run(notebook, path)
+        if done is None:
+            return False
+        took = f"{done['seconds']:.0f} s, {done['peak_rss_gib']:.2f} GiB"
+        if edition == "solutions":
+            measured[source.stem] = done
     keep_aside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
@@ -85,11 +91,14 @@ def main(
     edition: Annotated[Optional[str], typer.Option(help="learner, solutions or instructor; the first two by default.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if anything is out of step.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Build also what is in step.")] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Keep the seconds and the memory of this run in labs/budgets.json: on a quiet machine.")
+    ] = False,
 ) -> None:
     """Build the editions that are out of step with their source."""
     chosen = [s for s in sources() if not labs or s.name[:2] in labs]
     editions = [edition] if edition else ["learner", "solutions"]
-    good = True
+    good, measured = True, dict[str, dict[str, float]]()
     if not ANSWERS.exists() or ANSWERS.read_text(encoding="utf-8") != answers_text():
         good = not check
         if check:
@@ -104,7 +113,9 @@ def main(
                 console.print(f"{target(source, name).relative_to(ROOT)} is out of step: run `make build`.")
                 good = False
             else:
-                good = build(source, name) and good
+                good = build(source, name, measured) and good
+    if save and measured:
+        keep_budgets(measured, machine_facts())
     sys.exit(0 if good else 1)
 
 

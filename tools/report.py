@@ -6,6 +6,7 @@ import json
 import platform
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -123,6 +124,19 @@ def machine_facts() -> dict[str, Any]:
     }
 
 
+def keep_budgets(measured: Mapping[str, Mapping[str, Any]], machine: Mapping[str, Any]) -> None:
+    """Put measured seconds and peaks into labs/budgets.json and README.md; labs that were not measured keep theirs.
+
+    The machine's speed in the file is that of the day on which all labs were measured together.
+    """
+    earlier = {} if len(measured) == len(sources()) else doctor.budgets()
+    budgets = {name: {key: lab[key] for key in ("seconds", "peak_rss_gib")} for name, lab in measured.items()}
+    budgets = dict(sorted({**earlier.get("labs", {}), **budgets}.items()))
+    kept = {**{key: earlier.get(key, machine[key]) for key in ("gflops", "cores")}, "labs": budgets}
+    (ROOT / "labs" / "budgets.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    README.write_text(with_labs(README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 def main(
     labs: Annotated[Optional[list[str]], typer.Argument(help="Numbers of labs; all by default.")] = None,
     save: Annotated[bool, typer.Option("--save", help="Also keep the measured budgets in labs/budgets.json.")] = False,
@@ -147,13 +161,7 @@ def main(
     (REPORT / "index.html").write_text(index(report), encoding="utf-8")
     console.print(f"Written: {REPORT / 'index.html'}")
     if save:
-        budgets = {name: {key: lab[key] for key in ("seconds", "peak_rss_gib")} for name, lab in report["labs"].items()}
-        earlier = doctor.budgets() if labs else {}  # of this machine: its speed was taken when the other labs were measured
-        budgets = dict(sorted({**earlier.get("labs", {}), **budgets}.items()))
-        facts = {key: earlier.get(key, report["machine"][key]) for key in ("gflops", "cores")}
-        kept = {**facts, "labs": budgets}
-        (ROOT / "labs" / "budgets.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        README.write_text(with_labs(README.read_text(encoding="utf-8")), encoding="utf-8")
+        keep_budgets(report["labs"], report["machine"])
 
 
 if __name__ == "__main__":

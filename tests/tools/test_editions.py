@@ -259,7 +259,7 @@ def test_the_learner_edition_is_written_without_a_kernel(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "run", lambda *_: pytest.fail("a learner's notebook was executed"))
     monkeypatch.setattr(build, "ROOT", tmp_path)
     monkeypatch.setitem(editions.FOLDERS, "learner", tmp_path / "labs")
-    assert build.build(LAB, "learner") and build.fresh(LAB, "learner")
+    assert build.build(LAB, "learner", {}) and build.fresh(LAB, "learner")
 
 
 def test_a_persons_work_is_kept_aside_before_a_build(tmp_path, good):
