@@ -11,7 +11,7 @@ NBVAL := $(RUN) tools/validate.py
 # Unit tests on all cores; what measures memory or time runs alone afterwards.
 SIDE_BY_SIDE := $(RUN) -m pytest -q -n auto --dist worksteal
 
-.PHONY: help lab setup dev test quick test-full test-gpu test-own test-browser test-nbgrader test-room test-sagemaker pythons report build bench wheel-test lint lock
+.PHONY: help lab setup dev test quick test-full test-gpu test-own test-browser test-nbgrader test-room test-sagemaker pythons proof report build bench wheel-test lint lock
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\): *.*## /  make \1 - /p' Makefile
@@ -58,6 +58,9 @@ test-sagemaker: setup ## a Studio space played: set-up, three labs, a restart, a
 
 pythons:        ## make quick and labs 00 and 02 with every supported Python that is found; gigabytes in build/pythons/
 	$(PYTHON) tools/pythons.py $(if $(TORCH),--torch $(TORCH))
+
+proof: setup    ## what the course promises and what was measured, in one table
+	$(RUN) tools/proof.py
 
 report: setup   ## run every solution notebook and write build/report/
 	$(RUN) tools/report.py

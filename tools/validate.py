@@ -6,6 +6,7 @@ failed.
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import subprocess
@@ -126,6 +127,16 @@ def main(
         print(f"\n{'=' * 20} {outcome.notebook.relative_to(ROOT)}\n{outcome.output}", flush=True)
     minutes = (time.perf_counter() - start) / 60
     print(f"nbval: {len(outcomes) - len(failed)} of {len(outcomes)} notebooks passed in {minutes:.1f} minutes")
+    if require_cuda:
+        import torch
+
+        facts = {
+            "gpu": torch.cuda.get_device_name(),
+            "labs": len(outcomes),
+            "passed": len(outcomes) - len(failed),
+            "minutes": minutes,
+        }
+        (ROOT / "build" / "gpu.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
     sys.exit(1 if failed else 0)
 
 

@@ -1,0 +1,51 @@
+"""tools/proof.py: what falls short is said, what was not measured is not called kept, and the page is safe to open."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import proof
+import pytest
+
+
+def test_a_bound_is_kept_up_to_its_limit() -> None:
+    assert proof.at_most("x", 3.2, 3.2, "GiB").kept
+    line = proof.at_most("x", 3.2, 3.21, "GiB", 2)
+    assert (line.promised, line.measured, line.kept) == ("at most 3.2 GiB", "3.21 GiB", False)
+
+
+def test_a_lab_without_a_measurement_is_not_called_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof.doctor, "budgets", lambda: {"labs": {"00_start_here": {"seconds": 300.0, "peak_rss_gib": 1.0}}})
+    lines = {line.what: line.kept for line in proof.labs()}
+    assert lines["lab 00: all cells"] is False and lines["lab 00: peak of its kernel"] is True
+    assert lines["lab 01"] is None
+
+
+def test_hard_links_are_counted_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 1000)
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+    assert proof.size_of(tmp_path) == 1000
+
+
+def test_no_cell_of_a_solution_is_left_unverified() -> None:
+    assert proof.cells().kept
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    page = proof.page([proof.Promise("<b>", "all", "<script>", False)], [("1.1", *["1 of 1"] * 6)])
+    assert "<script>" not in page and "&lt;script&gt;" in page and "NOT kept" in page
+
+
+def test_the_gpu_line_says_what_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "ROOT", tmp_path)
+    assert proof.gpu().kept is None
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "gpu.json").write_text(json.dumps({"gpu": "a card", "labs": 9, "passed": 8}), encoding="utf-8")
+    assert proof.gpu().kept is False and "8 of 9 on a card" in proof.gpu().measured
+
+
+def test_results_are_read_by_test_and_parameter(tmp_path: Path) -> None:
+    file = tmp_path / "test_two.py"
+    file.write_text("import pytest\n@pytest.mark.parametrize('x', [1, 2])\ndef test_it(x): assert x == 1\n", encoding="utf-8")
+    assert sorted(proof.ran(str(file))["test_it"]) == [("1", True), ("2", False)]
