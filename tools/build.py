@@ -12,7 +12,7 @@ from typing import Annotated, Optional
 
 import nbformat
 import typer
-from editions import ROOT, answers_text, complaints, digest, make, sources, target, tidy
+from editions import ROOT, answers_text, code_cells, complaints, digest, make, sources, target, tidy
 from nbclient.exceptions import CellExecutionError
 from report import keep_budgets, machine_facts
 from rich.console import Console
@@ -64,12 +64,27 @@ def run(notebook: nbformat.NotebookNode, path: Path) -> dict[str, float] | None:
     return {"seconds": round(done.seconds, 1), "peak_rss_gib": round(done.peak_rss / 2**30, 2)}
 
 
+def carried(notebook: nbformat.NotebookNode, solved: nbformat.NotebookNode) -> bool:
+    """Take the outputs of the solved notebook, if it has the same code cells in the same order; True if it did.
+
+    The instructor's edition adds text alone, so that it need not be executed a second time.
+    """
+    cells, have = code_cells(notebook), code_cells(solved)
+    if [cell.id for cell in cells] != [cell.id for cell in have]:
+        return False
+    for cell, other in zip(cells, have, strict=True):
+        cell.outputs, cell.execution_count = other.outputs, other.execution_count
+    return True
+
+
 def build(source: Path, edition: str, measured: dict[str, dict[str, float]]) -> bool:
     """Write one edition, executed unless it is the learner's; True if it came out without complaint. What a solution took is added."""
     path = target(source, edition)
     notebook = make(source, edition)
-    took = "not executed"
-    if edition != "learner":
+    took, solved = "not executed", target(source, "solutions")
+    if edition == "instructor" and fresh(source, "solutions") and carried(notebook, read(solved)):
+        took = "with the outputs of the solutions"
+    elif edition != "learner":
         done = run(notebook, path)
         if done is None:
             return False

@@ -72,13 +72,13 @@ def learning_rate_at(step: int, steps: int, peak: float, warmup_steps: int, deca
     [0.5, 1.0, 1.0, 0.5]
 
     Raises:
-        LabError: a step that is none of the `steps`, or a negative warm-up.
+        LabError: a step behind the last, or a negative warm-up.
     """
     require_whole_number("steps", steps)
     require_whole_number("step", step, 0)
     require_whole_number("warmup_steps", warmup_steps, 0)
-    if step >= steps:
-        raise LabError(f"step={step} is none of the {steps} steps: they count from 0.")
+    if step > steps:
+        raise LabError(f"step={step} lies behind the {steps} steps: they count from 0.")
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps
     return peak * (steps - step) / max(1, steps - warmup_steps) if decay else peak

@@ -336,3 +336,22 @@ def test_the_tools_import_without_running_anything():
         if name == "sandbox" and sys.platform == "win32":
             continue
         assert importlib.util.find_spec(name) is not None
+
+
+def test_the_instructors_edition_takes_the_outputs_of_the_solutions(tmp_path, monkeypatch):
+    monkeypatch.setitem(editions.FOLDERS, "instructor", tmp_path)
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "run", lambda *_: pytest.fail("it was executed again"))
+    monkeypatch.setattr(build.console, "print", lambda *_, **__: None)
+    assert build.build(LAB, "instructor", {})
+    made, solved = (build.read(editions.target(LAB, name)) for name in ("instructor", "solutions"))
+    assert [c.outputs for c in editions.code_cells(made)] == [c.outputs for c in editions.code_cells(solved)]
+    assert len(made.cells) > len(solved.cells)
+
+
+def test_outputs_are_not_carried_where_a_cell_differs():
+    solved = build.read(editions.target(LAB, "solutions"))
+    other = editions.make(LAB, "instructor")
+    editions.code_cells(other)[1]["id"] = "another"
+    assert not build.carried(other, solved)
+    assert not any(cell.outputs for cell in editions.code_cells(other))
