@@ -329,11 +329,10 @@ outcome("9.p2", 1 if float(same.min()) > 0.999 else 2)
 #
 # ## 4. How good is a ranking?
 #
-# A ranking is a list of ids, the best first. The right ones are a set, the **gold** passages. Which question does each of these
-# numbers answer? **Recall** at k says how much of the gold is among the first k. **Precision** at k says how much of the first k
-# is gold.
+# A ranking is a list of ids, the best first. The right ones are the **gold** passages. Which question does each of these numbers
+# answer? **Recall** at k says how much of the gold is among the first k. **Precision** at k says how much of the first k is gold.
 #
-# **Exercise 9.5.** Write recall at k.
+# **Exercise 9.5.** Write recall at k. `gold` is a list, too, in no order.
 
 
 # %% tags=["exercise"] exercise="9.5"
@@ -765,8 +764,8 @@ for style in ("direct", "chain", "program"):
 # else that the text says, such as delete a file. So we read the **syntax tree** of the expression, and compute only what we know.
 #
 # **Exercise 9.8.** `compute(expression)` returns the value as a float if the expression consists of numbers, + − * / and
-# brackets, and the text `"refused"` in every other case, a division by zero included. A minus sign before a number is an
-# `ast.UnaryOp`. Nothing may be run.
+# brackets, and the text `"refused"` in every other case, a division by zero included. A minus sign before a number or a bracket
+# is an `ast.UnaryOp`. Nothing may be run.
 
 
 # %% tags=["exercise"] exercise="9.8"

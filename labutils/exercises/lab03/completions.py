@@ -77,7 +77,7 @@ def random_first_json(rng: random.Random, size: int) -> tuple[str]:
 
 
 def reads_the_whole_text_only(text: str) -> dict[str, Any]:
-    return json.loads(text) if text.startswith("{") and text.endswith("}") else {}
+    return json_between(text, r"\A.*\Z")
 
 
 def first_brace_to_last_brace(text: str) -> dict[str, Any]:
@@ -124,6 +124,16 @@ def last_object(text: str) -> dict[str, Any]:
     return found
 
 
+def keeps_what_the_last_brace_gives(text: str) -> dict[str, Any]:
+    found = (json_at(text, match.start()) for match in re.finditer("{", text))
+    return ([value for value in found if value is not None] or [{}])[-1]
+
+
+def innermost_object(text: str) -> dict[str, Any]:
+    found = (json_at(piece, 0) for piece in re.findall(r"\{[^{}]*\}", text))
+    return next((value for value in found if value is not None), {})
+
+
 # --------------------------------------------------------------------- 3.8 the answer behind its delimiter
 
 
@@ -156,6 +166,8 @@ def read_answer_cases() -> Cases:
         ("Answer: well, that, I think, makes 21.",),
         ("The answer: easy. 3 + 4, so\nAnswer: 7, as 3 + 4 = 7",),
         ("Answer 4: see below. Answer: 15%",),
+        ("Answer: 3, 4 or 5",),  # these commas stand between numbers
+        ("Answer: a three-digit sum - in euros - is 40",),  # these dashes are no minus signs
     ]
 
 
@@ -184,6 +196,10 @@ def last_answer(text: str) -> str:
     return number_of(re.findall(r"Answer:\D*?(-?\d[\d,]*)", text), -1)
 
 
+def after_the_last_delimiter(text: str) -> str:
+    return first_number(text.rpartition("Answer:")[2]) if "Answer:" in text else ""
+
+
 def stops_at_the_comma(text: str) -> str:
     return number_of(re.findall(r"Answer:\D*?(-?\d+)", text), 0)
 
@@ -204,6 +220,31 @@ def last_number_after_the_delimiter(text: str) -> str:
     return last_number(text.partition("Answer:")[2])
 
 
+def the_whole_text_without_a_delimiter(text: str) -> str:
+    return first_number(text.split("Answer:", 1)[-1])
+
+
+def reads_one_line_only(text: str) -> str:
+    return first_number(text.partition("Answer:")[2].partition("\n")[0])
+
+
+def dot_ends_at_a_line_break(text: str) -> str:
+    return number_of(re.findall(r"Answer:.*?(-?\d[\d,]*)", text), 0)
+
+
+def any_dash_is_a_minus_sign(text: str) -> str:
+    before, number, _ = re.split(r"(\d[\d,]*|$)", text.partition("Answer:")[2], maxsplit=1)
+    return ("-" if "-" in before and number else "") + number.replace(",", "")
+
+
+def gives_up_at_a_dash(text: str) -> str:
+    return number_of(re.findall(r"Answer:[^\d-]*(-?\d[\d,]*)", text), 0)
+
+
+def takes_all_commas_and_blanks_out_first(text: str) -> str:
+    return number_of(re.findall(r"-?\d+", re.sub(r",\s*", "", text.partition("Answer:")[2])), 0)
+
+
 EXERCISES = {
     "3.7": ExerciseFunctions(
         first_json,
@@ -217,6 +258,8 @@ EXERCISES = {
             passes_over_empty_objects,
             counts_braces_in_strings,
             last_object,
+            keeps_what_the_last_brace_gives,
+            innermost_object,
         ),
         random_first_json,
     ),
@@ -227,11 +270,18 @@ EXERCISES = {
             last_number,
             first_number,
             last_answer,
+            after_the_last_delimiter,
             stops_at_the_comma,
             loses_the_minus_sign,
             keeps_the_commas,
             looks_at_the_next_word_only,
             last_number_after_the_delimiter,
+            the_whole_text_without_a_delimiter,
+            reads_one_line_only,
+            dot_ends_at_a_line_break,
+            any_dash_is_a_minus_sign,
+            gives_up_at_a_dash,
+            takes_all_commas_and_blanks_out_first,
         ),
         random_read_answer,
     ),

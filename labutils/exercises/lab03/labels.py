@@ -75,6 +75,14 @@ def starts_one_row_late(log_probs: Tensor, label_ids: Sequence[int]) -> float:
     return label_log_prob(log_probs.roll(-1, 0), label_ids)
 
 
+def reads_the_last_row_only(log_probs: Tensor, label_ids: Sequence[int]) -> float:
+    return float(sum(log_probs[-1, i] for i in label_ids))
+
+
+def adds_every_row_s_number_for_every_token(log_probs: Tensor, label_ids: Sequence[int]) -> float:
+    return float(log_probs[:, label_ids].sum())
+
+
 # ------------------------------------------------------------------------ 3.3 calibration by an empty text
 
 
@@ -144,6 +152,10 @@ def divides_the_other_way(log_likelihoods: Tensor, content_free: Tensor) -> Tens
     return (content_free - log_likelihoods).softmax(-1)
 
 
+def returns_logarithms(log_likelihoods: Tensor, content_free: Tensor) -> Tensor:
+    return (log_likelihoods - content_free).log_softmax(-1)
+
+
 EXERCISES = {
     "3.2": ExerciseFunctions(
         label_log_prob,
@@ -158,6 +170,8 @@ EXERCISES = {
             returns_the_probability,
             last_token_only,
             starts_one_row_late,
+            reads_the_last_row_only,
+            adds_every_row_s_number_for_every_token,
         ),
         random_label_log_prob,
     ),
@@ -174,6 +188,7 @@ EXERCISES = {
             divides_by_the_sum_of_all,
             divides_logarithms,
             divides_the_other_way,
+            returns_logarithms,
         ),
         random_calibrated,
     ),

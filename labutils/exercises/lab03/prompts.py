@@ -39,6 +39,9 @@ def few_shot_cases() -> Cases:
         ("One word, please: how is it?\nAnswer in English.", [*shots, *shots[:1]], "Lovely soup."),  # one shot twice
         ("Rate {text} by 100 %.", [("It's 5 %s off.\nReview: none", "mixed"), ("{}", "mixed")], 'Say "Sentiment:"'),
         ("Label it.", [(f"Number {n}.", str(n)) for n in (10, 9, 11, 2)], "Number 3."),
+        (instruction, [("Lovely soup.", "Positive"), ("NO LAMP.", "NEGATIVE")], "Tea, please."),
+        (instruction, [("  Lovely soup. ", "positive")], " It rained in.\t"),  # blanks at the ends are part of a text
+        (instruction, [("The lamp broke.\n\n\nTwice.", "negative")], "Tea.\n\n\n\nCold."),
     ]
 
 
@@ -64,6 +67,10 @@ def omits_the_query(instruction: str, shots: Shots, text: str) -> str:
 
 def ends_in_a_blank(instruction: str, shots: Shots, text: str) -> str:
     return few_shot(instruction, shots, text) + " "
+
+
+def ends_in_a_line_break(instruction: str, shots: Shots, text: str) -> str:
+    return few_shot(instruction, shots, text) + "\n"
 
 
 def shots_after_the_query(instruction: str, shots: Shots, text: str) -> str:
@@ -95,6 +102,10 @@ def one_line_per_shot(instruction: str, shots: Shots, text: str) -> str:
     return "\n\n".join([instruction, *blocks, f"Review: {text} Sentiment:"])
 
 
+def strips_the_texts(instruction: str, shots: Shots, text: str) -> str:
+    return few_shot(instruction, [(review.strip(), label) for review, label in shots], text.strip())
+
+
 # -------------------------------------------------------------------------------------- 3.4 the leak alarm
 
 
@@ -122,6 +133,7 @@ def leaked_cases() -> Cases:
         (["Well-made tea,but cold", "Wellmade tea but cold"], ["Well made tea, but cold."]),
         (["\tFine\nsoup ...", "Fine, fine soup"], ["Fine soup", "Fine fine"]),
         (["The lamp broke and it rained in."], ["The lamp broke.", "It rained in."]),
+        (["SOUP, SEÑOR", "Soup, se or"], ["Soup, señor!"]),  # ñ is a letter too
     ]
 
 
@@ -169,6 +181,10 @@ def ignores_word_order(shots: Sequence[str], test: Sequence[str]) -> list[int]:
     return [n for n, shot in enumerate(shots) if sorted(words(shot)) in [sorted(words(text)) for text in test]]
 
 
+def compares_sets_of_words(shots: Sequence[str], test: Sequence[str]) -> list[int]:
+    return [n for n, shot in enumerate(shots) if set(words(shot)) in [set(words(text)) for text in test]]
+
+
 def numbers_the_test_texts(shots: Sequence[str], test: Sequence[str]) -> list[int]:
     return [n for n, text in enumerate(test) if words(text) in [words(shot) for shot in shots]]
 
@@ -191,6 +207,23 @@ def returns_the_shots(shots: Sequence[str], test: Sequence[str]) -> list[str]:
     return [shots[n] for n in leaked(shots, test)]
 
 
+def compares_without_blanks(shots: Sequence[str], test: Sequence[str]) -> list[int]:
+    return [n for n, shot in enumerate(shots) if "".join(words(shot)) in ["".join(words(text)) for text in test]]
+
+
+def looks_for_a_shot_inside_the_test_texts(shots: Sequence[str], test: Sequence[str]) -> list[int]:
+    return [n for n, shot in enumerate(shots) if any(" ".join(words(shot)) in " ".join(words(text)) for text in test)]
+
+
+def counts_from_one(shots: Sequence[str], test: Sequence[str]) -> list[int]:
+    return [n + 1 for n in leaked(shots, test)]
+
+
+def knows_letters_from_a_to_z_only(shots: Sequence[str], test: Sequence[str]) -> list[int]:
+    known = [re.findall(r"[a-z0-9]+", text.lower()) for text in test]
+    return [n for n, shot in enumerate(shots) if re.findall(r"[a-z0-9]+", shot.lower()) in known]
+
+
 EXERCISES = {
     "3.1": ExerciseFunctions(
         few_shot,
@@ -198,6 +231,7 @@ EXERCISES = {
         (
             omits_the_query,
             ends_in_a_blank,
+            ends_in_a_line_break,
             shots_after_the_query,
             shots_without_answers,
             single_line_breaks,
@@ -205,6 +239,7 @@ EXERCISES = {
             drops_repeated_shots,
             omits_the_instruction,
             one_line_per_shot,
+            strips_the_texts,
         ),
         random_few_shot,
     ),
@@ -216,11 +251,16 @@ EXERCISES = {
             ignores_case_only,
             flags_partial_matches,
             ignores_word_order,
+            compares_sets_of_words,
             numbers_the_test_texts,
             compares_letters_only,
             joins_words,
             numbers_a_shot_for_each_copy,
             returns_the_shots,
+            compares_without_blanks,
+            looks_for_a_shot_inside_the_test_texts,
+            counts_from_one,
+            knows_letters_from_a_to_z_only,
         ),
         random_leaked,
     ),

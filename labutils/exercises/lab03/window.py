@@ -75,7 +75,7 @@ def lists_parts_that_lose_nothing(parts: Mapping[str, int], max_new_tokens: int,
 
 def loses_below_zero(parts: Mapping[str, int], max_new_tokens: int, window: int, side: str) -> dict[str, int]:
     over, names = sum(parts.values()) + max_new_tokens - window, list(parts)
-    if over > 0 or not parts:
+    if over >= 0 or not parts:
         return lost(parts, max_new_tokens, window, side)
     return {names[0 if side == "left" else -1]: over}
 
@@ -87,6 +87,11 @@ def takes_the_same_from_each_part(parts: Mapping[str, int], max_new_tokens: int,
 
 def always_cuts_from_the_left(parts: Mapping[str, int], max_new_tokens: int, window: int, side: str) -> dict[str, int]:
     return lost(parts, max_new_tokens, window, "left")
+
+
+def takes_everything_from_one_part(parts: Mapping[str, int], max_new_tokens: int, window: int, side: str) -> dict[str, int]:
+    over = sum(parts.values()) + max_new_tokens - window
+    return {list(parts)[0 if side == "left" else -1]: over} if over > 0 and parts else {}
 
 
 # -------------------------------------------------------------------------------- 3.6 as many shots as fit
@@ -165,6 +170,14 @@ def takes_all_shots_to_be_alike(lengths: Sequence[int], fixed: int, max_new_toke
     return min(len(lengths), room // lengths[0]) if lengths else 0
 
 
+def one_shot_in_any_case(lengths: Sequence[int], fixed: int, max_new_tokens: int, window: int) -> int:
+    return max(1, fit_shots(lengths, fixed, max_new_tokens, window))
+
+
+def begins_with_the_last_shot(lengths: Sequence[int], fixed: int, max_new_tokens: int, window: int) -> int:
+    return fit_shots(lengths[::-1], fixed, max_new_tokens, window)
+
+
 EXERCISES = {
     "3.5": ExerciseFunctions(
         lost,
@@ -178,6 +191,7 @@ EXERCISES = {
             loses_below_zero,
             takes_the_same_from_each_part,
             always_cuts_from_the_left,
+            takes_everything_from_one_part,
         ),
         random_lost,
     ),
@@ -193,6 +207,8 @@ EXERCISES = {
             counts_the_shot_that_does_not_fit,
             takes_the_shortest_first,
             takes_all_shots_to_be_alike,
+            one_shot_in_any_case,
+            begins_with_the_last_shot,
         ),
         random_fit_shots,
     ),

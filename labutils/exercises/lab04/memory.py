@@ -83,6 +83,12 @@ def divides_the_heads(
     return 2 * layers * (heads // kv_heads) * head_dim * length * batch * bytes_per_number
 
 
+def counts_the_queries_too(
+    layers: int, heads: int, kv_heads: int, head_dim: int, length: int, batch: int = 1, bytes_per_number: int = 4
+) -> int:
+    return layers * (heads + 2 * kv_heads) * head_dim * length * batch * bytes_per_number
+
+
 # ----------------------------------------------------------------------------- 4.9 training memory by term
 
 
@@ -124,6 +130,10 @@ def optimizer_for_frozen_weights(parameters: int, trainable: int, bytes_per_numb
     return terms(parameters * bytes_per_number, parameters * bytes_per_number, 2 * parameters * bytes_per_number)
 
 
+def optimizer_alone_for_frozen_weights(parameters: int, trainable: int, bytes_per_number: int = 4) -> dict[str, int]:
+    return terms(parameters * bytes_per_number, trainable * bytes_per_number, 2 * parameters * bytes_per_number)
+
+
 def omits_the_frozen_weights(parameters: int, trainable: int, bytes_per_number: int = 4) -> dict[str, int]:
     return terms(trainable * bytes_per_number, trainable * bytes_per_number, 2 * trainable * bytes_per_number)
 
@@ -161,6 +171,7 @@ EXERCISES = {
             four_bytes_whatever_is_said,
             counts_numbers,
             divides_the_heads,
+            counts_the_queries_too,
         ),
         random_kv_cache_bytes,
     ),
@@ -171,6 +182,7 @@ EXERCISES = {
             one_optimizer_state,
             gradients_for_frozen_weights,
             optimizer_for_frozen_weights,
+            optimizer_alone_for_frozen_weights,
             omits_the_frozen_weights,
             four_bytes_for_every_number,
             numbers_instead_of_bytes,

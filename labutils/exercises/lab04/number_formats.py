@@ -63,6 +63,14 @@ def one_byte_at_least(parameters: int, dtype: str) -> float:
     return parameters * max(BITS[dtype] // 8, 1) / GB
 
 
+def megabytes(parameters: int, dtype: str) -> float:
+    return parameters * BITS[dtype] / 8 / 10**6
+
+
+def whole_bytes_only(parameters: int, dtype: str) -> float:
+    return parameters * (BITS[dtype] // 8) / GB
+
+
 # ------------------------------------------------------------------------- 4.2 the value of a float's bits
 
 
@@ -135,6 +143,10 @@ def subnormal_read_as_normal(sign: int, exponent: int, mantissa: int, exponent_b
     return scaled(sign, exponent - 2 ** (exponent_bits - 1) + 1, 1 + mantissa / 2**mantissa_bits)
 
 
+def subnormal_keeps_the_hidden_one(sign: int, exponent: int, mantissa: int, exponent_bits: int, mantissa_bits: int) -> float:
+    return scaled(sign, max(exponent, 1) - 2 ** (exponent_bits - 1) + 1, 1 + mantissa / 2**mantissa_bits)
+
+
 EXERCISES = {
     "4.1": ExerciseFunctions(
         gigabytes,
@@ -147,6 +159,8 @@ EXERCISES = {
             whole_billions_only,
             whole_gigabytes_only,
             one_byte_at_least,
+            megabytes,
+            whole_bytes_only,
         ),
         random_gigabytes,
     ),
@@ -163,6 +177,7 @@ EXERCISES = {
             subnormal_one_power_too_low,
             subnormal_taken_for_zero,
             subnormal_read_as_normal,
+            subnormal_keeps_the_hidden_one,
         ),
         random_float_value,
     ),

@@ -57,6 +57,10 @@ def one_byte_per_value(rows: int, columns: int, bits: int, block: int) -> int:
     return rows * columns + rows * math.ceil(columns / block) * 4
 
 
+def whole_bytes_per_value(rows: int, columns: int, bits: int, block: int) -> int:
+    return rows * columns * (bits // 8) + rows * math.ceil(columns / block) * 4
+
+
 def one_scale_per_row(rows: int, columns: int, bits: int, block: int) -> int:
     return rows * columns * bits // 8 + rows * 4
 
@@ -83,11 +87,15 @@ def always_one_block_more(rows: int, columns: int, bits: int, block: int) -> int
 
 def fills_the_short_block(rows: int, columns: int, bits: int, block: int) -> int:
     blocks = rows * math.ceil(columns / block)
-    return math.ceil(blocks * block * bits / 8) + blocks * 4
+    return blocks * block * bits // 8 + blocks * 4
 
 
 def packs_each_row(rows: int, columns: int, bits: int, block: int) -> int:
     return rows * (math.ceil(columns * bits / 8) + math.ceil(columns / block) * 4)
+
+
+def cuts_each_row_off(rows: int, columns: int, bits: int, block: int) -> int:
+    return rows * (columns * bits // 8 + math.ceil(columns / block) * 4)
 
 
 # --------------------------------------------------------------------------- 4.6 two 4-bit codes in a byte
@@ -152,6 +160,7 @@ EXERCISES = {
             one_byte_per_scale,
             ignores_the_short_block,
             one_byte_per_value,
+            whole_bytes_per_value,
             one_scale_per_row,
             blocks_across_rows,
             thirty_two_bytes_per_scale,
@@ -160,6 +169,7 @@ EXERCISES = {
             always_one_block_more,
             fills_the_short_block,
             packs_each_row,
+            cuts_each_row_off,
         ),
         random_quantized_bytes,
     ),

@@ -35,6 +35,7 @@ def round_rows_cases() -> Cases:
         (zeros, 63),
         (torch.tensor([0.3, -1.27, 0.904]),),
         (torch.randn(1, 4, 4, generator=generator) + 3, 15),
+        (torch.tensor([[1000.0, -510.8, 3.2], [0.25, -0.5, 0.125]]), 1000),  # more steps than int8 has
     ]
 
 
@@ -62,9 +63,16 @@ def one_scale_per_text(x: Tensor, top: int = 127) -> Tensor:
     return rounded(x, x.abs().amax(dim=(-2, -1) if x.ndim > 1 else -1, keepdim=True), top)
 
 
+def largest_along_dimension_1(x: Tensor, top: int = 127) -> Tensor:
+    return rounded(x, x.abs().amax(dim=1, keepdim=True), top)
+
+
+def one_scale_per_column_of_a_batch(x: Tensor, top: int = 127) -> Tensor:
+    return rounded(x, x.abs().amax(dim=0, keepdim=True), top)
+
+
 def largest_value_not_magnitude(x: Tensor, top: int = 127) -> Tensor:
-    scale = x.amax(dim=-1, keepdim=True) / top
-    return (x / scale).round().clamp(-top, top) * scale
+    return rounded(x, x.amax(dim=-1, keepdim=True), top)
 
 
 def returns_the_codes(x: Tensor, top: int = 127) -> Tensor:
@@ -73,6 +81,11 @@ def returns_the_codes(x: Tensor, top: int = 127) -> Tensor:
 
 def always_127(x: Tensor, top: int = 127) -> Tensor:
     return round_rows(x)
+
+
+def steps_counted_in_int8(x: Tensor, top: int = 127) -> Tensor:
+    scale = (x.abs().amax(dim=-1, keepdim=True) / top).clamp(min=1e-12)
+    return (x / scale).round().to(torch.int8) * scale
 
 
 def steps_from_end_to_end(x: Tensor, top: int = 127) -> Tensor:
@@ -89,6 +102,15 @@ def rounds_down(x: Tensor, top: int = 127) -> Tensor:
     return (x / scale).floor() * scale
 
 
+def no_rounding(x: Tensor, top: int = 127) -> Tensor:
+    return x + 0.0
+
+
+def truncates(x: Tensor, top: int = 127) -> Tensor:
+    scale = (x.abs().amax(dim=-1, keepdim=True) / top).clamp(min=1e-12)
+    return (x / scale).trunc() * scale
+
+
 EXERCISES = {
     "4.7": ExerciseFunctions(
         round_rows,
@@ -99,10 +121,15 @@ EXERCISES = {
             largest_value_not_magnitude,
             returns_the_codes,
             always_127,
+            steps_counted_in_int8,
             steps_from_end_to_end,
             zero_rows_become_nan,
             rounds_down,
+            no_rounding,
+            truncates,
             one_scale_per_text,
+            largest_along_dimension_1,
+            one_scale_per_column_of_a_batch,
         ),
         random_round_rows,
     ),

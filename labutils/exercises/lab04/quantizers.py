@@ -65,6 +65,10 @@ def largest_value_not_magnitude(x: Tensor) -> tuple[Tensor, float]:
     return rounded(x, x.max().item() / 127)
 
 
+def magnitude_of_the_largest_value(x: Tensor) -> tuple[Tensor, float]:
+    return rounded(x, abs(x.max().item()) / 127)
+
+
 def divides_by_128(x: Tensor) -> tuple[Tensor, float]:
     return rounded(x, x.abs().max().item() / 128)
 
@@ -87,6 +91,11 @@ def truncates(x: Tensor) -> tuple[Tensor, float]:
 def rounds_halves_up(x: Tensor) -> tuple[Tensor, float]:
     _, scale = absmax_quantize(x)
     return (x / scale + 0.5).floor(), scale
+
+
+def rounds_halves_away_from_zero(x: Tensor) -> tuple[Tensor, float]:
+    _, scale = absmax_quantize(x)
+    return x.sign() * (x.abs() / scale + 0.5).floor(), scale
 
 
 def codes_of_type_int8(x: Tensor) -> tuple[Tensor, float]:
@@ -142,6 +151,7 @@ def zero_point_quantize_cases() -> Cases:
         (float64(-0.8),),
         (float64(2e-6, -1.1e-5, 0.0),),
         (float64(253.5, -1.5, 0.0, 10.0),),  # both ends lie on a half and round away from 0: the highest code would be 256
+        (float64(-1.0, 254.0, 0.5, 1.5, 2.5, 3.5),),  # halves, and an odd zero-point
     ]
 
 
@@ -179,14 +189,29 @@ def zero_point_with_the_wrong_sign(x: Tensor) -> tuple[Tensor, float, float]:
     return zero_point_with(x, sign=-1)
 
 
+def zero_point_below_zero(x: Tensor) -> tuple[Tensor, float, int]:
+    codes, scale, zero_point = zero_point_quantize(x)
+    return codes, scale, -zero_point
+
+
 def does_not_clamp(x: Tensor) -> tuple[Tensor, float, int]:
     _, scale, zero_point = zero_point_quantize(x)
     return (x / scale).round() + zero_point, scale, zero_point
 
 
+def clamps_before_the_zero_point_is_added(x: Tensor) -> tuple[Tensor, float, int]:
+    _, scale, zero_point = zero_point_quantize(x)
+    return (x / scale).round().clamp(0, 255) + zero_point, scale, zero_point
+
+
 def rounds_the_distance_from_the_lowest(x: Tensor) -> tuple[Tensor, float, int]:
     _, scale, zero_point = zero_point_quantize(x)
     return ((x - min(x.min().item(), 0.0)) / scale).round().clamp(0, 255), scale, zero_point
+
+
+def rounds_after_the_zero_point_is_added(x: Tensor) -> tuple[Tensor, float, int]:
+    _, scale, zero_point = zero_point_quantize(x)
+    return (x / scale + zero_point).round().clamp(0, 255), scale, zero_point
 
 
 def codes_not_rounded(x: Tensor) -> tuple[Tensor, float, int]:
@@ -211,11 +236,13 @@ EXERCISES = {
         (
             inverted_scale,
             largest_value_not_magnitude,
+            magnitude_of_the_largest_value,
             divides_by_128,
             no_rounding,
             rounds_down,
             truncates,
             rounds_halves_up,
+            rounds_halves_away_from_zero,
             codes_of_type_int8,
             returns_the_restored_values,
             one_scale_per_row,
@@ -231,8 +258,11 @@ EXERCISES = {
             counts_256_steps,
             range_without_zero,
             zero_point_with_the_wrong_sign,
+            zero_point_below_zero,
             does_not_clamp,
+            clamps_before_the_zero_point_is_added,
             rounds_the_distance_from_the_lowest,
+            rounds_after_the_zero_point_is_added,
             codes_not_rounded,
             codes_without_the_zero_point,
             codes_of_type_uint8,

@@ -30,22 +30,25 @@ def _number(value: Any) -> bool:
 def _walk(
     expression: str,
     signs: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = SIGNS,
-    minus: bool = True,
+    minus: Callable[[ast.UnaryOp], bool] = lambda node: isinstance(node.op, ast.USub),
     constant: Callable[[Any], bool] = _number,
+    other: Callable[[ast.expr], Any] | None = None,
 ) -> float | str:
     def value(node: ast.expr) -> Any:
         if isinstance(node, ast.Constant) and constant(node.value):
             return node.value
         if isinstance(node, ast.BinOp) and type(node.op) in signs:
             return signs[type(node.op)](value(node.left), value(node.right))
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and minus:
+        if isinstance(node, ast.UnaryOp) and minus(node):
             return -value(node.operand)
+        if other:
+            return other(node)
         raise ValueError
 
     try:
         found = value(ast.parse(expression, mode="eval").body)
-        return float(found) if isinstance(found, int | float) else found
-    except (SyntaxError, ValueError, ZeroDivisionError, TypeError, OverflowError):
+        return float(found)
+    except (SyntaxError, ValueError, ZeroDivisionError, TypeError, AttributeError, OverflowError):
         return REFUSED
 
 
@@ -60,6 +63,7 @@ def compute_cases() -> Cases:
         ("-3 * (2 - 0.5)",),
         ("7 / 2",),
         ("len('abc')",),
+        ("[1, 2][0]",),
         ("2 ** 5",),
         ("1 / 0",),
         ("().__class__.__name__",),
@@ -69,9 +73,18 @@ def compute_cases() -> Cases:
         ("3 +",),
         ("7 // 2",),
         ("a + 1",),
-        ("[1, 2][0]",),
         ("3 if 1 else 4",),
         ("8 - 3 - 2",),
+        ("-(2 + 3)",),
+        ("6 - -2",),
+        ("7 % 2",),
+        ("pi * 2",),
+        ("~3",),
+        ("3 < 4",),
+        ("6 | 1",),
+        ("2j * 2",),
+        ("None",),
+        ("",),
     ]
 
 
@@ -108,8 +121,29 @@ def computes_powers(expression: str) -> float | str:
     return _walk(expression, {**SIGNS, ast.Pow: lambda a, b: a**b if abs(b) < 10 else 0})
 
 
+def divides_for_every_other_sign(expression: str) -> float | str:
+    others = (ast.Pow, ast.FloorDiv, ast.Mod, ast.BitOr)
+    return _walk(expression, {**SIGNS, **dict.fromkeys(others, operator.truediv)})
+
+
+def computes_whole_quotients(expression: str) -> float | str:
+    return _walk(expression, {**SIGNS, ast.FloorDiv: operator.floordiv})
+
+
+def computes_remainders(expression: str) -> float | str:
+    return _walk(expression, {**SIGNS, ast.Mod: operator.mod})
+
+
 def no_minus_sign(expression: str) -> float | str:
-    return _walk(expression, minus=False)
+    return _walk(expression, minus=lambda node: False)
+
+
+def every_unary_sign_is_a_minus(expression: str) -> float | str:
+    return _walk(expression, minus=lambda node: True)
+
+
+def minus_before_numbers_only(expression: str) -> float | str:
+    return _walk(expression, minus=lambda node: isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant))
 
 
 def truth_values_are_numbers(expression: str) -> float | str:
@@ -118,6 +152,14 @@ def truth_values_are_numbers(expression: str) -> float | str:
 
 def texts_are_numbers(expression: str) -> float | str:
     return _walk(expression, constant=lambda value: True)
+
+
+def names_are_looked_up(expression: str) -> float | str:
+    return _walk(expression, other=lambda node: getattr(math, node.id))  # type: ignore[attr-defined]
+
+
+def numbers_are_made_of_texts(expression: str) -> float | str:
+    return _walk(expression, constant=lambda value: False, other=lambda node: float(node.value))  # type: ignore[attr-defined]
 
 
 def whole_division(expression: str) -> float | str:
@@ -149,9 +191,16 @@ EXERCISES = {
             evaluates_everything,
             evaluates_without_names,
             computes_powers,
+            divides_for_every_other_sign,
+            computes_whole_quotients,
+            computes_remainders,
             no_minus_sign,
+            every_unary_sign_is_a_minus,
+            minus_before_numbers_only,
             truth_values_are_numbers,
             texts_are_numbers,
+            names_are_looked_up,
+            numbers_are_made_of_texts,
             whole_division,
             infinite_for_division_by_zero,
             left_to_right,

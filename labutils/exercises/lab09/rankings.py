@@ -98,6 +98,7 @@ def reciprocal_rank_cases() -> Cases:
         (["a", "b"], ["z"]),
         (["d", "c", "b", "a"], ["a"]),
         (["a", "b", "c"], ["c", "b", "a"]),
+        (list("lkjihgfedcba"), ["a"]),  # there may be more than ten places
     ]
 
 
@@ -134,6 +135,10 @@ def mean_over_gold(ranking: Ranking, gold: Gold) -> float:
     return fmean(1 / place for place in places) if places else 0.0
 
 
+def sum_over_gold(ranking: Ranking, gold: Gold) -> float:
+    return sum((1 / place for place in _places(ranking, gold)), 0.0)
+
+
 def missing_at_the_end(ranking: Ranking, gold: Gold) -> float:
     places = _places(ranking, gold)
     return 1 / places[0] if places else 1 / (len(ranking) + 1)
@@ -141,6 +146,18 @@ def missing_at_the_end(ranking: Ranking, gold: Gold) -> float:
 
 def hit_or_not(ranking: Ranking, gold: Gold) -> float:
     return float(bool(_places(ranking, gold)))
+
+
+def place_of_one_gold_passage(ranking: Ranking, gold: Gold) -> float:
+    return reciprocal_rank(ranking, gold[:1])
+
+
+def first_ten_only(ranking: Ranking, gold: Gold) -> float:
+    return reciprocal_rank(ranking[:10], gold)
+
+
+def first_place_or_nothing(ranking: Ranking, gold: Gold) -> float:
+    return float(ranking[0] in gold)
 
 
 # --------------------------------------------------------------------- 9.7 reciprocal rank fusion
@@ -183,8 +200,24 @@ def without_the_constant(rankings: Sequence[Ranking], constant: int = 60) -> dic
     return _sums(rankings, lambda place: 1 / place)
 
 
+def place_outside_the_quotient(rankings: Sequence[Ranking], constant: int = 60) -> dict[str, float]:
+    return _sums(rankings, lambda place: 1 / constant + place)
+
+
+def always_sixty(rankings: Sequence[Ranking], constant: int = 60) -> dict[str, float]:
+    return fused_scores(rankings)
+
+
 def last_ranking_only(rankings: Sequence[Ranking], constant: int = 60) -> dict[str, float]:
     return {passage: 1 / (constant + place) for ranking in rankings for place, passage in enumerate(ranking, 1)}
+
+
+def scores_of_the_last_ranking(rankings: Sequence[Ranking], constant: int = 60) -> dict[str, float]:
+    return fused_scores(rankings[-1:], constant)
+
+
+def first_part_only(rankings: Sequence[Ranking], constant: int = 60) -> dict[str, float]:
+    return {passage: 1 / (constant + where[0]) for passage, where in _all_places(rankings).items()}
 
 
 def best_place_only(rankings: Sequence[Ranking], constant: int = 60) -> dict[str, float]:
@@ -237,8 +270,12 @@ EXERCISES = {
             the_place_itself,
             last_gold_passage,
             mean_over_gold,
+            sum_over_gold,
             missing_at_the_end,
             hit_or_not,
+            place_of_one_gold_passage,
+            first_ten_only,
+            first_place_or_nothing,
         ),
         random_reciprocal_rank,
     ),
@@ -248,7 +285,11 @@ EXERCISES = {
         (
             places_from_zero,
             without_the_constant,
+            place_outside_the_quotient,
+            always_sixty,
             last_ranking_only,
+            scores_of_the_last_ranking,
+            first_part_only,
             best_place_only,
             mean_of_the_parts,
             first_ranking_s_passages_only,

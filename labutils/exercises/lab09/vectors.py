@@ -40,8 +40,16 @@ def pools_over_the_padding(hidden_states: Tensor, attention_mask: Tensor) -> Ten
     return hidden_states.mean(dim=1)
 
 
+def sums_the_padding_too(hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+    return hidden_states.sum(dim=1) / attention_mask.sum(dim=1, keepdim=True)
+
+
 def divides_by_all_tokens(hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
     return (hidden_states * attention_mask.unsqueeze(-1)).mean(dim=1)
+
+
+def divides_by_the_tokens_of_all_texts(hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+    return (hidden_states * attention_mask.unsqueeze(-1)).sum(dim=1) / attention_mask.sum()
 
 
 def sum_without_division(hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
@@ -54,6 +62,11 @@ def first_token_only(hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
 
 def last_token_only(hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
     return hidden_states[:, -1]
+
+
+def padding_on_the_right_only(hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+    lengths = attention_mask.sum(dim=1).tolist()
+    return torch.stack([states[:length].mean(dim=0) for states, length in zip(hidden_states, lengths, strict=True)])
 
 
 def largest_value(hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
@@ -99,6 +112,10 @@ def squared_lengths(query: Tensor, vectors: Tensor) -> Tensor:
     return vectors @ query / (vectors.norm(dim=-1) * query.norm()) ** 2
 
 
+def multiplied_by_the_query_s_length(query: Tensor, vectors: Tensor) -> Tensor:
+    return vectors @ query / vectors.norm(dim=-1) * query.norm()
+
+
 def one_length_for_all(query: Tensor, vectors: Tensor) -> Tensor:
     return vectors @ query / (vectors.norm() * query.norm())
 
@@ -107,17 +124,28 @@ def distance(query: Tensor, vectors: Tensor) -> Tensor:
     return (vectors - query).norm(dim=-1)
 
 
+def never_negative(query: Tensor, vectors: Tensor) -> Tensor:
+    return cosines(query, vectors).abs()
+
+
+def one_minus_the_cosine(query: Tensor, vectors: Tensor) -> Tensor:
+    return 1 - cosines(query, vectors)
+
+
 EXERCISES = {
     "9.3": ExerciseFunctions(
         mean_pool,
         mean_pool_cases,
         (
             pools_over_the_padding,
+            sums_the_padding_too,
             divides_by_all_tokens,
+            divides_by_the_tokens_of_all_texts,
             sum_without_division,
             first_token_only,
             largest_value,
             last_token_only,
+            padding_on_the_right_only,
         ),
         random_mean_pool,
     ),
@@ -129,8 +157,11 @@ EXERCISES = {
             only_the_query_s_length,
             only_the_vectors_lengths,
             squared_lengths,
+            multiplied_by_the_query_s_length,
             one_length_for_all,
             distance,
+            never_negative,
+            one_minus_the_cosine,
         ),
         random_cosines,
     ),

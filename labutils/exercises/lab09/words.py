@@ -48,8 +48,16 @@ def without_the_halves(n: int, containing: int) -> float:
     return math.log(1 + (n - containing) / containing) if containing else math.inf
 
 
+def ones_instead_of_halves(n: int, containing: int) -> float:
+    return math.log(1 + (n - containing + 1) / (containing + 1))
+
+
 def all_passages_over_those_with_it(n: int, containing: int) -> float:
     return math.log((n + 0.5) / (containing + 0.5))
+
+
+def all_passages_and_one(n: int, containing: int) -> float:
+    return math.log(1 + (n + 0.5) / (containing + 0.5))
 
 
 def one_outside_the_logarithm(n: int, containing: int) -> float:
@@ -109,6 +117,22 @@ def norm_over_everything(count: float, length: float, mean_length: float, k1: fl
     return count * (k1 + 1) / ((count + k1) * (1 - b + b * length / mean_length))
 
 
+def usual_constants_only(count: float, length: float, mean_length: float, k1: float = 1.2, b: float = 0.75) -> float:
+    return saturated(count, length, mean_length)
+
+
+def b_exchanged_with_its_rest(count: float, length: float, mean_length: float, k1: float = 1.2, b: float = 0.75) -> float:
+    return saturated(count, length, mean_length, k1, 1 - b)
+
+
+def denominator_without_brackets(count: float, length: float, mean_length: float, k1: float = 1.2, b: float = 0.75) -> float:
+    return count * (k1 + 1) / count + k1 * (1 - b + b * length / mean_length)
+
+
+def norm_without_brackets(count: float, length: float, mean_length: float, k1: float = 1.2, b: float = 0.75) -> float:
+    return count * (k1 + 1) / (count + k1 * 1 - b + b * length / mean_length)
+
+
 EXERCISES = {
     "9.1": ExerciseFunctions(
         idf,
@@ -120,7 +144,9 @@ EXERCISES = {
             logarithm_of_base_2,
             logarithm_of_base_10,
             without_the_halves,
+            ones_instead_of_halves,
             all_passages_over_those_with_it,
+            all_passages_and_one,
             one_outside_the_logarithm,
         ),
         random_idf,
@@ -136,6 +162,10 @@ EXERCISES = {
             norm_times_the_count,
             without_k1_plus_one,
             norm_over_everything,
+            usual_constants_only,
+            b_exchanged_with_its_rest,
+            denominator_without_brackets,
+            norm_without_brackets,
         ),
         random_saturated,
     ),

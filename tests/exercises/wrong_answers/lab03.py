@@ -14,13 +14,15 @@ SPACE = {"json": json, "re": re, "torch": torch}
 TYPED = [
     (
         "3.1",
-        "def f(instruction, shots, text):\n p = instruction + '\\n\\n'\n for r, l in shots:\n  p += f'Review: {r}\\nSentiment: {l}\\n\\n'\n"
+        "def f(instruction, shots, text):\n p = instruction + '\\n\\n'\n for r, l in shots:\n"
+        "  p += f'Review: {r}\\nSentiment: {l}\\n\\n'\n"
         " return p + f'Review: {text}\\nSentiment: '",
         "blank",
     ),
     (
         "3.1",
-        "def f(instruction, shots, text):\n p = instruction\n for r, l in shots:\n  p += f'\\n\\nReview: {r}\\nSentiment: {l}'\n return p",
+        "def f(instruction, shots, text):\n p = instruction\n for r, l in shots:\n"
+        "  p += f'\\n\\nReview: {r}\\nSentiment: {l}'\n return p",
         "missing",
     ),
     ("3.1", "def f(instruction, shots, text):\n return [instruction, *shots, text]", "list"),
@@ -51,26 +53,30 @@ TYPED = [
     ("3.6", "def f(lengths, fixed, max_new_tokens, window):\n return (window - fixed) // max(lengths)", "expected"),
     (
         "3.6",
-        "def f(lengths, fixed, max_new_tokens, window):\n n = 0\n while n < len(lengths) and fixed + max_new_tokens + sum(lengths[:n + 1]) < window:\n"
+        "def f(lengths, fixed, max_new_tokens, window):\n n = 0\n"
+        " while n < len(lengths) and fixed + max_new_tokens + sum(lengths[:n + 1]) < window:\n"
         "  n += 1\n return n",
         "<=",
     ),
     (
         "3.6",
-        "def f(lengths, fixed, max_new_tokens, window):\n n = 0\n while fixed + sum(lengths[:n + 1]) <= window and n < len(lengths):\n"
+        "def f(lengths, fixed, max_new_tokens, window):\n n = 0\n"
+        " while fixed + sum(lengths[:n + 1]) <= window and n < len(lengths):\n"
         "  n += 1\n return n",
         "completion",
     ),
     ("3.4", "def f(shots, test):\n return [i for i in range(len(shots)) if shots[i] in set(test)]", "exact copies"),
     (
         "3.4",
-        "def f(shots, test):\n known = {t.lower().strip() for t in test}\n return [i for i, s in enumerate(shots) if s.lower().strip() in known]",
+        "def f(shots, test):\n known = {t.lower().strip() for t in test}\n"
+        " return [i for i, s in enumerate(shots) if s.lower().strip() in known]",
         "punctuation",
     ),
     ("3.4", "def f(shots, test):\n return [s for s in shots if s in test]", "expected"),
     (
         "3.7",
-        "def f(text):\n m = re.search(r'\\{.*?\\}', text, re.S)\n try:\n  return json.loads(m.group())\n except Exception:\n  return {}",
+        "def f(text):\n m = re.search(r'\\{.*?\\}', text, re.S)\n try:\n  return json.loads(m.group())\n"
+        " except Exception:\n  return {}",
         "inner",
     ),
     ("3.7", "def f(text):\n return json.loads(text[text.find('{'):text.rfind('}') + 1])", "raised"),
@@ -81,7 +87,142 @@ TYPED = [
     ),
     ("3.8", "def f(text):\n n = re.findall(r'-?[\\d,]+', text)\n return n[-1].replace(',', '') if n else ''", "last number"),
     ("3.8", "def f(text):\n return text.split('Answer:')[-1].split()[0]", "expected"),
-    ("3.8", "def f(text):\n m = re.search(r'Answer:[^\\d-]*(-?\\d+)', text)\n return m[1] if m else ''", "comma"),
+    ("3.8", "def f(text):\n m = re.search(r'Answer:\\D*?(-?\\d+)', text)\n return m[1] if m else ''", "comma"),
+    (
+        "3.1",
+        "def f(instruction, shots, text):\n    blocks = [instruction]\n    for r, l in shots:\n"
+        '        blocks.append(f"Review: {r.strip()}\\nSentiment: {l}")\n'
+        '    blocks.append(f"Review: {text.strip()}\\nSentiment:")\n    return "\\n\\n".join(blocks)',
+        "cut off",
+    ),
+    (
+        "3.1",
+        'def f(instruction, shots, text):\n    s = instruction + "\\n\\n"\n    for r, l in shots:\n'
+        '        s += f"Review: {r}\\nSentiment: {l}\\n\\n"\n    s += f"Review: {text}\\nSentiment:\\n"\n    return s',
+        "line break",
+    ),
+    ("3.2", "def f(log_probs, label_ids):\n    return log_probs[:, label_ids].sum().item()", "T times T"),
+    ("3.2", "def f(log_probs, label_ids):\n    return sum(float(log_probs[-1, i]) for i in label_ids)", "last row"),
+    (
+        "3.3",
+        "def f(log_likelihoods, content_free):\n    return torch.log_softmax(log_likelihoods - content_free, dim=-1)",
+        "logarithms of",
+    ),
+    (
+        "3.4",
+        'def f(shots, test_texts):\n    w = lambda x: set(re.findall(r"\\w+", x.lower()))\n'
+        "    tests = [w(t) for t in test_texts]\n    return [i for i, s in enumerate(shots) if w(s) in tests]",
+        "set of words",
+    ),
+    (
+        "3.4",
+        'def f(shots, test_texts):\n    w = lambda x: re.findall(r"\\w+", x.lower())\n'
+        "    tests = [w(t) for t in test_texts]\n    return [i for i, s in enumerate(shots, 1) if w(s) in tests]",
+        "from 0",
+    ),
+    (
+        "3.4",
+        'def f(shots, test_texts):\n    w = lambda x: "".join(re.findall(r"\\w+", x.lower()))\n'
+        "    tests = [w(t) for t in test_texts]\n    return [i for i, s in enumerate(shots) if w(s) in tests]",
+        "Without blanks",
+    ),
+    (
+        "3.4",
+        'def f(shots, test_texts):\n    w = lambda x: " ".join(re.findall(r"\\w+", x.lower()))\n'
+        "    tests = [w(t) for t in test_texts]\n"
+        "    return [i for i, s in enumerate(shots) if any(w(s) in t for t in tests)]",
+        "inside a longer",
+    ),
+    (
+        "3.4",
+        'def f(shots, test_texts):\n    w = lambda x: re.findall(r"[a-z0-9]+", x.lower())\n'
+        "    tests = [w(t) for t in test_texts]\n    return [i for i, s in enumerate(shots) if w(s) in tests]",
+        "[a-z]",
+    ),
+    (
+        "3.5",
+        "def f(parts, max_new_tokens, window, side):\n    over = sum(parts.values()) + max_new_tokens - window\n"
+        '    out = {}\n    names = list(parts) if side == "left" else list(parts)[::-1]\n    for n in names:\n'
+        "        c = min(parts[n], over)\n        if c:\n            out[n] = c\n        over -= c\n    return out",
+        "negative number",
+    ),
+    (
+        "3.5",
+        "def f(parts, max_new_tokens, window, side):\n"
+        "    over = max(0, sum(parts.values()) + max_new_tokens - window)\n    if not over: return {}\n"
+        '    n = list(parts)[0 if side == "left" else -1]\n    return {n: over}',
+        "goes on to the next",
+    ),
+    (
+        "3.6",
+        "def f(lengths, fixed, max_new_tokens, window):\n    n, used = 0, fixed + max_new_tokens\n"
+        "    for l in reversed(lengths):\n        if used + l > window: break\n        used += l; n += 1\n"
+        "    return n",
+        "last shot",
+    ),
+    (
+        "3.6",
+        "def f(lengths, fixed, max_new_tokens, window):\n    n, used = 0, fixed + max_new_tokens\n"
+        "    for l in lengths:\n        if used + l > window: break\n        used += l; n += 1\n    return max(n, 1)",
+        "answer is 0",
+    ),
+    ("3.7", "def f(text):\n    try: return json.loads(text)\n    except ValueError: return {}", "whole text is JSON"),
+    (
+        "3.7",
+        'def f(text):\n    for m in re.findall(r"\\{[^{}]*\\}", text, re.S):\n        try: return json.loads(m)\n'
+        "        except ValueError: pass\n    return {}",
+        "innermost",
+    ),
+    (
+        "3.7",
+        "def f(text):\n    d = json.JSONDecoder()\n    out = {}\n    for i, c in enumerate(text):\n"
+        '        if c == "{":\n            try: out = d.raw_decode(text, i)[0]\n            except ValueError: pass\n'
+        "    return out",
+        "return at once",
+    ),
+    (
+        "3.8",
+        'def f(text):\n    if "Answer:" not in text: return ""\n'
+        '    t = text.split("Answer:", 1)[1].replace(", ", "").replace(",", "")\n    m = re.search(r"-?\\d+", t)\n'
+        '    return m[0] if m else ""',
+        "every comma",
+    ),
+    (
+        "3.8",
+        'def f(text):\n    if "Answer:" not in text: return ""\n    t = text.split("Answer:", 1)[1]\n'
+        '    m = re.search(r"\\d[\\d,]*", t)\n    if not m: return ""\n'
+        '    return ("-" if "-" in t[:m.start()] else "") + m[0].replace(",", "")',
+        "any dash",
+    ),
+    (
+        "3.8",
+        'def f(text):\n    m = re.search(r"-?\\d[\\d,]*", text.split("Answer:")[-1])\n'
+        '    return m[0].replace(",", "") if m and "Answer:" in text else ""',
+        "behind the last",
+    ),
+    (
+        "3.8",
+        'def f(text):\n    m = re.search(r"-?\\d[\\d,]*", text.split("Answer:", 1)[-1])\n'
+        '    return m[0].replace(",", "") if m else ""',
+        "whole text",
+    ),
+    (
+        "3.8",
+        'def f(text):\n    if "Answer:" not in text: return ""\n'
+        '    line = text.split("Answer:", 1)[1].split("\\n")[0]\n    n = re.findall(r"-?\\d[\\d,]*", line)\n'
+        '    return n[0].replace(",", "") if n else ""',
+        "rest of the line",
+    ),
+    (
+        "3.8",
+        'def f(text):\n    m = re.search(r"Answer:.*?(-?\\d[\\d,]*)", text)\n    return m[1].replace(",", "") if m else ""',
+        "re.DOTALL",
+    ),
+    (
+        "3.8",
+        "def f(text):\n m = re.search(r'Answer:[^\\d-]*(-?\\d[\\d,]*)', text)\n return m[1].replace(',', '') if m else ''",
+        "gives up where a dash",
+    ),
 ]
 
 REFUSED = {
@@ -137,6 +278,19 @@ def f(instruction, shots, text):
 def f(instruction, shots, text):
     blocks = [instruction, *(f"Review: {r}\nSentiment: {label.capitalize()}" for r, label in shots)]
     return "\n\n".join([*blocks, f"Review: {text}\nSentiment:"])
+
+def f(instruction, shots, text):
+    blocks = [instruction]
+    for r, l in shots:
+        blocks.append(f"Review: {r}\nSentiment: {l.lower()}")
+    blocks.append(f"Review: {text}\nSentiment:")
+    return "\n\n".join(blocks)
+
+def f(instruction, shots, text):
+    out = instruction + "\n\n" + "".join(f"Review: {r}\nSentiment: {l}\n\n" for r, l in shots) + f"Review: {text}\nSentiment:"
+    while "\n\n\n" in out:
+        out = out.replace("\n\n\n", "\n\n")
+    return out
 """,
     "3.2": """
 def f(log_probs, label_ids):
@@ -286,6 +440,11 @@ def f(shots, test_texts):
 def f(shots, test_texts):
     known = [re.findall(r"\w+", t.lower()) for t in test_texts]
     return sorted({n for n, s in enumerate(shots) if re.findall(r"\w+", s.lower()) in known}, reverse=True)
+
+def f(shots, test_texts):
+    w = lambda x: re.findall(r"[a-z0-9]+", x.lower())
+    tests = [w(t) for t in test_texts]
+    return [i for i, s in enumerate(shots) if w(s) in tests]
 """,
     "3.5": """
 def f(parts, max_new_tokens, window, side):
@@ -670,5 +829,9 @@ def f(text):
 def f(text):
     m = re.search(r"Answer:\D*?(-?\d{1,3}(?:,\d{3})*)", text)
     return m[1].replace(",", "") if m else ""
+
+def f(text):
+    m = re.search(r"Answer:[^\d-]*(-?\d+)", text)
+    return m[1] if m else ""
 """,
 }

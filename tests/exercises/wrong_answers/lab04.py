@@ -13,7 +13,8 @@ SPACE = {"torch": torch, "math": math}
 TYPED = [
     (
         "4.1",
-        "def f(parameters, dtype):\n size = {'fp32': 4, 'fp16': 2, 'bf16': 2, 'int8': 1, 'int4': 0.5}[dtype]\n return parameters * size / 1024**3",
+        "def f(parameters, dtype):\n size = {'fp32': 4, 'fp16': 2, 'bf16': 2, 'int8': 1, 'int4': 0.5}[dtype]\n"
+        " return parameters * size / 1024**3",
         "GiB",
     ),
     ("4.1", "def f(parameters, dtype):\n return int(''.join(c for c in dtype if c.isdigit())) * parameters / 1e9", "gigabits"),
@@ -103,6 +104,106 @@ TYPED = [
         "round up",
     ),
     ("4.6", "def f(codes):\n return codes[::2].long() + codes[1::2].long() * 16", "eight bytes"),
+    (
+        "4.1",
+        "def f(parameters, dtype):\n"
+        '    return parameters * ({"fp32": 32, "fp16": 16, "bf16": 16, "int8": 8, "int4": 4}[dtype] // 8) / 1e9',
+        "4 // 8",
+    ),
+    (
+        "4.1",
+        'def f(parameters, dtype):\n    return parameters * {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "int4": 0.5}[dtype] / 1e6',
+        "megabytes",
+    ),
+    (
+        "4.2",
+        "def f(sign, exponent, mantissa, exponent_bits, mantissa_bits):\n    bias = 2 ** (exponent_bits - 1) - 1\n"
+        "    e = 1 - bias if exponent == 0 else exponent - bias\n"
+        "    return (-1) ** sign * 2.0 ** e * (1 + mantissa / 2**mantissa_bits)",
+        "hidden 1 is still",
+    ),
+    ("4.3", "def f(x):\n    scale = abs(x.max().item()) / 127\n    return torch.round(x / scale), scale", "first the magnitudes"),
+    (
+        "4.3",
+        "def f(x):\n    scale = x.abs().max().item() / 127\n    return torch.sign(x) * torch.floor(x.abs() / scale + 0.5), scale",
+        "away from zero",
+    ),
+    (
+        "4.4",
+        "def f(x):\n    low, high = min(x.min().item(), 0), max(0, x.max().item())\n    scale = (high - low) / 255\n"
+        "    z = round(-low / scale)\n    return torch.round(x / scale + z).clamp(0, 255), scale, z",
+        "rounds the sum",
+    ),
+    (
+        "4.4",
+        "def f(x):\n    low, high = min(x.min().item(), 0), max(0, x.max().item())\n    scale = (high - low) / 255\n"
+        "    z = round(-low / scale)\n    return torch.round(x / scale).clamp(0, 255) + z, scale, z",
+        "clamp the sum",
+    ),
+    (
+        "4.4",
+        "def f(x):\n    low, high = min(x.min().item(), 0), max(0, x.max().item())\n    scale = (high - low) / 255\n"
+        "    z = round(low / scale)\n    return (torch.round(x / scale) - z).clamp(0, 255), scale, z",
+        "code of 0",
+    ),
+    (
+        "4.5",
+        "def f(rows, columns, bits, block):\n    return rows * (columns * bits // 8) + rows * math.ceil(columns / block) * 4",
+        "cut off",
+    ),
+    (
+        "4.5",
+        "def f(rows, columns, bits, block):\n    return rows * columns * (bits // 8) + rows * math.ceil(columns / block) * 4",
+        "multiply first",
+    ),
+    (
+        "4.5",
+        "def f(rows, columns, bits, block):\n    n = rows * math.ceil(columns / block)\n    return n * block * bits // 8 + n * 4",
+        "as if it were full",
+    ),
+    (
+        "4.7",
+        "def f(x, top=127):\n    s = (x.amax(-1, keepdim=True) / top).clamp(min=1e-12)\n    return torch.round(x / s) * s",
+        "largest magnitude",
+    ),
+    (
+        "4.7",
+        "def f(x, top=127):\n    s = (x.abs().amax(0, keepdim=True) / top).clamp(min=1e-12)\n    return torch.round(x / s) * s",
+        "dim=0",
+    ),
+    (
+        "4.7",
+        "def f(x, top=127):\n    s = (x.abs().amax(1, keepdim=True) / top).clamp(min=1e-12)\n    return torch.round(x / s) * s",
+        "dim=1",
+    ),
+    (
+        "4.7",
+        "def f(x, top=127):\n    s = (x.abs().amax(-1, keepdim=True) / top).clamp(min=1e-12)\n    return torch.trunc(x / s) * s",
+        "cuts off",
+    ),
+    (
+        "4.7",
+        "def f(x, top=127):\n    s = (x.abs().amax(-1, keepdim=True) / top).clamp(min=1e-12)\n    return x / s * s",
+        "Nothing is rounded",
+    ),
+    (
+        "4.7",
+        "def f(x, top=127):\n    s = (x.abs().amax(-1, keepdim=True) / top).clamp(min=1e-12)\n"
+        "    return torch.round(x / s).to(torch.int8) * s",
+        "int8",
+    ),
+    (
+        "4.8",
+        "def f(layers, heads, kv_heads, head_dim, length, batch=1, bytes_per_number=4):\n"
+        "    return layers * (heads + 2 * kv_heads) * head_dim * length * batch * bytes_per_number",
+        "queries",
+    ),
+    (
+        "4.9",
+        "def f(parameters, trainable, bytes_per_number=4):\n"
+        '    return {"weights": parameters * bytes_per_number, "gradients": trainable * bytes_per_number, "optimizer": 2 * parameters * bytes_per_number}',
+        "gradients are right",
+    ),
 ]
 
 REFUSED = {

@@ -53,7 +53,8 @@ TYPED = [
     ),
     (
         "9.7",
-        "def f(rankings, constant=60):\n s = {}\n for r in rankings:\n  for i, p in enumerate(r, 1):\n   s[p] = 1 / (constant + i)\n return s",
+        "def f(rankings, constant=60):\n s = {}\n for r in rankings:\n  for i, p in enumerate(r, 1):\n"
+        "   s[p] = 1 / (constant + i)\n return s",
         "overwrites",
     ),
     ("9.8", "def f(e):\n try:\n  return float(eval(e))\n except Exception:\n  return 'refused'", "eval"),
@@ -64,6 +65,177 @@ TYPED = [
         " try:\n  return v(ast.parse(e, mode='eval').body)\n except Exception:\n  return 'refused'",
         "",
     ),
+    ("9.1", "def f(n, containing):\n    return math.log((n - containing + 1) / (containing + 1) + 1)", "half of one"),
+    ("9.1", "def f(n, containing):\n    return math.log((n + 0.5) / (containing + 0.5) + 1)", "all n passages"),
+    (
+        "9.1",
+        "def f(n, containing):\n    return math.log((n - containing) / (containing + 0.5) + 1)",
+        "(n + 0.5) / (containing + 0.5)",
+    ),
+    ("9.1", "def f(n, containing):\n    return math.log(n / containing) if containing else 0.0", "log(n / containing)"),
+    (
+        "9.2",
+        "def f(count, length, mean_length, k1=1.2, b=0.75):\n"
+        "    return count * (k1 + 1) / (count + k1 * 1 - b + b * length / mean_length)",
+        "only the 1",
+    ),
+    (
+        "9.2",
+        "def f(count, length, mean_length, k1=1.2, b=0.75):\n"
+        "    return count * (k1 + 1) / count + k1 * (1 - b + b * length / mean_length)",
+        "denominator in brackets",
+    ),
+    (
+        "9.2",
+        "def f(count, length, mean_length, k1=1.2, b=0.75):\n"
+        "    return count * (k1 + 1) / (count + k1 * (b + (1 - b) * length / mean_length))",
+        "exchanged",
+    ),
+    (
+        "9.3",
+        "def f(hidden_states, attention_mask):\n    mask = attention_mask.unsqueeze(-1)\n"
+        "    return (hidden_states * mask).sum(1) / mask.sum()",
+        "whole batch",
+    ),
+    (
+        "9.3",
+        "def f(hidden_states, attention_mask):\n    return hidden_states.sum(1) / attention_mask.sum(1, keepdim=True)",
+        "mask first",
+    ),
+    (
+        "9.3",
+        "def f(hidden_states, attention_mask):\n"
+        "    return torch.stack([h[: int(m.sum())].mean(0) for h, m in zip(hidden_states, attention_mask)])",
+        "on the left",
+    ),
+    ("9.4", "def f(query, vectors):\n    return vectors @ query / vectors.norm(dim=1) * query.norm()", "multiplies by b"),
+    ("9.4", "def f(query, vectors):\n    return 1 - vectors @ query / (vectors.norm(dim=1) * query.norm())", "one minus"),
+    ("9.4", "def f(query, vectors):\n    return (vectors @ query / (vectors.norm(dim=1) * query.norm())).abs()", "sign is lost"),
+    ("9.5", "def f(ranking, gold, k):\n    return sum(p in gold for p in ranking[:k]) // len(gold)", "//"),
+    ("9.6", "def f(ranking, gold):\n    return sum(1 / i for i, p in enumerate(ranking, 1) if p in gold)", "adds up"),
+    (
+        "9.6",
+        "def f(ranking, gold):\n    for i, p in enumerate(ranking, 1):\n        if p in gold:\n"
+        "            return 1 / i\n        else:\n            return 0.0",
+        "behind the loop",
+    ),
+    (
+        "9.6",
+        "def f(ranking, gold):\n    g = list(gold)[0]\n    return 1 / (ranking.index(g) + 1) if g in ranking else 0.0",
+        "any gold passage will do",
+    ),
+    (
+        "9.6",
+        "def f(ranking, gold):\n    for i, p in enumerate(ranking[:10], 1):\n        if p in gold: return 1 / i\n    return 0.0",
+        "ten places",
+    ),
+    (
+        "9.7",
+        "def f(rankings, constant=60):\n    scores = {}\n    for r in rankings:\n"
+        "        for i, p in enumerate(r, 1):\n            scores[p] = scores.get(p, 0) + 1 / (60 + i)\n"
+        "    return scores",
+        "whatever `constant`",
+    ),
+    (
+        "9.7",
+        "def f(rankings, constant=60):\n    scores = {}\n    for r in rankings:\n"
+        "        for i, p in enumerate(r, 1):\n            scores[p] = scores.get(p, 0) + 1 / constant + i\n"
+        "    return scores",
+        "divides first",
+    ),
+    (
+        "9.7",
+        "def f(rankings, constant=60):\n    scores = {}\n    for r in rankings:\n"
+        "        for i, p in enumerate(r, 1):\n            scores.setdefault(p, 1 / (constant + i))\n"
+        "    return scores",
+        "got first",
+    ),
+    (
+        "9.7",
+        "def f(rankings, constant=60):\n    for r in rankings:\n        scores = {}\n"
+        "        for i, p in enumerate(r, 1):\n            scores[p] = scores.get(p, 0) + 1 / (constant + i)\n"
+        "    return scores",
+        "before the loop",
+    ),
+    (
+        "9.8",
+        'def f(expression):\n    try: return float(eval(expression, {"__builtins__": {}}, {}))\n'
+        '    except Exception: return "refused"',
+        "Taking away the names",
+    ),
+    (
+        "9.8",
+        "def f(expression):\n    def value(n):\n"
+        "        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value\n"
+        "        if isinstance(n, ast.BinOp): return {**SIGNS, ast.FloorDiv: operator.floordiv}[type(n.op)](value(n.left), value(n.right))\n"
+        "        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)\n"
+        '        raise ValueError\n    try: return float(value(ast.parse(expression, mode="eval").body))\n'
+        '    except Exception: return "refused"',
+        "whole quotients",
+    ),
+    (
+        "9.8",
+        "def f(expression):\n    def value(n):\n"
+        "        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value\n"
+        "        if isinstance(n, ast.BinOp): return {**SIGNS, ast.Mod: operator.mod}[type(n.op)](value(n.left), value(n.right))\n"
+        "        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)\n"
+        '        raise ValueError\n    try: return float(value(ast.parse(expression, mode="eval").body))\n'
+        '    except Exception: return "refused"',
+        "remainders",
+    ),
+    (
+        "9.8",
+        "def f(expression):\n    def value(n):\n"
+        "        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value\n"
+        "        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)\n"
+        "        if isinstance(n, ast.BinOp):\n            a, b = value(n.left), value(n.right)\n"
+        "            if isinstance(n.op, ast.Add): return a + b\n"
+        "            if isinstance(n.op, ast.Sub): return a - b\n"
+        "            if isinstance(n.op, ast.Mult): return a * b\n            return a / b\n"
+        '        raise ValueError\n    try: return float(value(ast.parse(expression, mode="eval").body))\n'
+        '    except Exception: return "refused"',
+        "every sign",
+    ),
+    (
+        "9.8",
+        "def f(expression):\n    def value(n):\n"
+        "        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value\n"
+        "        if isinstance(n, ast.BinOp): return SIGNS[type(n.op)](value(n.left), value(n.right))\n"
+        "        if isinstance(n, ast.UnaryOp): return -value(n.operand)\n        raise ValueError\n"
+        '    try: return float(value(ast.parse(expression, mode="eval").body))\n'
+        '    except Exception: return "refused"',
+        "every unary",
+    ),
+    (
+        "9.8",
+        "def f(expression):\n    def value(n):\n"
+        "        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value\n"
+        "        if isinstance(n, ast.BinOp): return SIGNS[type(n.op)](value(n.left), value(n.right))\n"
+        "        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub) and isinstance(n.operand, ast.Constant): return -n.operand.value\n"
+        '        raise ValueError\n    try: return float(value(ast.parse(expression, mode="eval").body))\n'
+        '    except Exception: return "refused"',
+        "before a bracket",
+    ),
+    (
+        "9.8",
+        "def f(expression):\n    def value(n):\n        if isinstance(n, ast.Constant): return float(n.value)\n"
+        "        if isinstance(n, ast.BinOp): return SIGNS[type(n.op)](value(n.left), value(n.right))\n"
+        "        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)\n"
+        '        raise ValueError\n    try: return float(value(ast.parse(expression, mode="eval").body))\n'
+        '    except Exception: return "refused"',
+        "number of a text",
+    ),
+    (
+        "9.8",
+        "def f(expression):\n    def value(n):\n"
+        "        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value\n"
+        "        if isinstance(n, ast.Name): return getattr(math, n.id)\n"
+        "        if isinstance(n, ast.BinOp): return SIGNS[type(n.op)](value(n.left), value(n.right))\n"
+        "        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)\n"
+        '        raise ValueError\n    try: return float(value(ast.parse(expression, mode="eval").body))\n'
+        '    except Exception: return "refused"',
+        "looked up",
+    ),
 ]
 
 REFUSED = {
@@ -73,6 +245,9 @@ def f(n, containing):
 
 def f(n, containing):
     return math.log(1 + n / (containing + 0.5))
+
+def f(n, containing):
+    return math.log(1 + (n - containing + 0.5) / (containing + 0.5)) if containing else 0.0
 """,
     "9.2": """
 def f(c, l, m, k1=1.2, b=0.75):
