@@ -98,7 +98,7 @@ def reciprocal_rank_cases() -> Cases:
         (["a", "b"], ["z"]),
         (["d", "c", "b", "a"], ["a"]),
         (["a", "b", "c"], ["c", "b", "a"]),
-        (list("lkjihgfedcba"), ["a"]),  # there may be more than ten places
+        (list(NAMES[::-1]), ["a"]),  # there may be many places
     ]
 
 
@@ -183,6 +183,8 @@ def fused_scores_cases() -> Cases:
         ([["a", "b", "c"]], 10),
         ([["b", "a"], ["b", "c"], ["d"]], 1),
         ([["a", "b", "c", "d"], ["d", "c"], ["a", "d"]], 60),
+        ([["a", "b"], ["b", "c"]],),
+        ([list(NAMES), list(NAMES[::-1])],),
     ]
 
 
