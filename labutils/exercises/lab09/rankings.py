@@ -152,7 +152,7 @@ def place_of_one_gold_passage(ranking: Ranking, gold: Gold) -> float:
     return reciprocal_rank(ranking, gold[:1])
 
 
-def first_ten_only(ranking: Ranking, gold: Gold) -> float:
+def first_places_only(ranking: Ranking, gold: Gold) -> float:
     return reciprocal_rank(ranking[:10], gold)
 
 
@@ -276,7 +276,7 @@ EXERCISES = {
             missing_at_the_end,
             hit_or_not,
             place_of_one_gold_passage,
-            first_ten_only,
+            first_places_only,
             first_place_or_nothing,
         ),
         random_reciprocal_rank,

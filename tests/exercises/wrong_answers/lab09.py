@@ -127,7 +127,7 @@ TYPED = [
     (
         "9.6",
         "def f(ranking, gold):\n    for i, p in enumerate(ranking[:10], 1):\n        if p in gold: return 1 / i\n    return 0.0",
-        "ten places",
+        "however long",
     ),
     (
         "9.7",
@@ -235,6 +235,11 @@ TYPED = [
         '        raise ValueError\n    try: return float(value(ast.parse(expression, mode="eval").body))\n'
         '    except Exception: return "refused"',
         "looked up",
+    ),
+    (
+        "9.6",
+        "def f(ranking, gold):\n    for i, p in enumerate(ranking, 1):\n        if p in gold:\n            return 1 // i\n    return 0",
+        "with `/`",
     ),
 ]
 
@@ -361,6 +366,25 @@ def f(expression):
         if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value
         if isinstance(n, (ast.Tuple, ast.List)): return value(n.elts[0])
         if isinstance(n, ast.BinOp): return SIGNS[type(n.op)](value(n.left), value(n.right))
+        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)
+        raise ValueError
+    try: return float(value(ast.parse(expression, mode="eval").body))
+    except Exception: return "refused"
+
+def f(expression):
+    def value(n):
+        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value
+        if isinstance(n, ast.BoolOp): return value(n.values[-1])
+        if isinstance(n, ast.BinOp): return SIGNS[type(n.op)](value(n.left), value(n.right))
+        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)
+        raise ValueError
+    try: return float(value(ast.parse(expression, mode="eval").body))
+    except Exception: return "refused"
+
+def f(expression):
+    def value(n):
+        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value
+        if isinstance(n, ast.BinOp): return {**SIGNS, ast.Div: lambda a, b: a / b if b else 0.0}[type(n.op)](value(n.left), value(n.right))
         if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)
         raise ValueError
     try: return float(value(ast.parse(expression, mode="eval").body))
