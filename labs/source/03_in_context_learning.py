@@ -272,8 +272,8 @@ assert len(table) == 3
 # them.
 #
 # **Exercise 3.1.** Build the prompt. Blocks are separated by an empty line: the instruction, each shot as `Review: ...` and, on the
-# next line, `Sentiment: label`, then the text that is asked about, whose block ends at `Sentiment:` without a space. Texts and
-# labels stay as they are.
+# next line, `Sentiment: label`, then the text that is asked about, whose block ends at `Sentiment:` without a space. Instruction,
+# texts and labels stay as they are.
 
 
 # %% tags=["exercise"] exercise="3.1"

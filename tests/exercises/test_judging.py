@@ -261,6 +261,13 @@ def test_a_type_that_is_not_the_expected_one_is_wrong_though_the_values_are_equa
     wrong(exercise(lambda x: want, (1,)), lambda x: got, "expected", "got", *words)
 
 
+@pytest.mark.parametrize(
+    ("want", "got"), [(float("inf"), 0.0), (float("inf"), float("-inf")), (float("-inf"), 1e300), (1.0, float("inf"))]
+)
+def test_a_number_is_not_infinity(want: float, got: float) -> None:
+    assert judge(exercise(lambda x: want, (1,)), lambda x: got).status == "wrong"
+
+
 def test_a_mistake_that_a_random_case_tells_apart_is_not_named() -> None:
     item = with_random_cases(
         lambda items: sum(items),

@@ -166,6 +166,7 @@ def read_answer_cases() -> Cases:
         ("Answer: well, that, I think, makes 21.",),
         ("The answer: easy. 3 + 4, so\nAnswer: 7, as 3 + 4 = 7",),
         ("Answer 4: see below. Answer: 15%",),
+        ("Answer: +12",),  # a plus sign is no digit
         ("Answer: 3, 4 or 5",),  # these commas stand between numbers
         ("Answer: a three-digit sum - in euros - is 40",),  # these dashes are no minus signs
     ]

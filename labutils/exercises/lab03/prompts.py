@@ -41,6 +41,7 @@ def few_shot_cases() -> Cases:
         ("Label it.", [(f"Number {n}.", str(n)) for n in (10, 9, 11, 2)], "Number 3."),
         (instruction, [("Lovely soup.", "Positive"), ("NO LAMP.", "NEGATIVE")], "Tea, please."),
         (instruction, [("  Lovely soup. ", "positive")], " It rained in.\t"),  # blanks at the ends are part of a text
+        ("\tPositive or negative?\n", [("Lovely soup.", " very good ")], "Tea."),
         (instruction, [("The lamp broke.\n\n\nTwice.", "negative")], "Tea.\n\n\n\nCold."),
     ]
 
@@ -118,6 +119,9 @@ def words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
+RAINY_DAY = "It rained in, the bread was cold, the tea was weak, nobody came to the garden, the bus was late, and at night"
+
+
 def leaked_cases() -> Cases:
     return [
         (["Fine soup.", "The lamp broke."], ["The lamp broke.", "It rained in."]),
@@ -133,6 +137,8 @@ def leaked_cases() -> Cases:
         (["Well-made tea,but cold", "Wellmade tea but cold"], ["Well made tea, but cold."]),
         (["\tFine\nsoup ...", "Fine, fine soup"], ["Fine soup", "Fine fine"]),
         (["The lamp broke and it rained in."], ["The lamp broke.", "It rained in."]),
+        # long texts that differ in their last word
+        ([f"{RAINY_DAY} the lamp broke.", f"{RAINY_DAY} the lamp held."], [f"{RAINY_DAY} the lamp held!"]),
         (["SOUP, SEÑOR", "Soup, se or"], ["Soup, señor!"]),  # ñ is a letter too
     ]
 

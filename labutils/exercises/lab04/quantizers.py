@@ -35,7 +35,7 @@ def absmax_quantize_cases() -> Cases:
         (float64([[-0.0127, 0.004], [0.0002, 0.0061]]).float(),),
         (float64(-3.0, -25.4, -1.3).float(),),
         (float64(-0.8),),
-        (float64(2e-6, -1.1e-5, 0.0),),
+        (float64(2e-8, -1.1e-7, 0.0),),
         (float64(127.0, 0.5, 1.5, -2.5, -3.5),),  # halves go to the even neighbour
     ]
 
@@ -152,6 +152,7 @@ def zero_point_quantize_cases() -> Cases:
         (float64(2e-6, -1.1e-5, 0.0),),
         (float64(253.5, -1.5, 0.0, 10.0),),  # both ends lie on a half and round away from 0: the highest code would be 256
         (float64(-1.0, 254.0, 0.5, 1.5, 2.5, 3.5),),  # halves, and an odd zero-point
+        (float64(-2.5, 252.5, 0.0, 10.0),),  # the zero-point lies on a half and goes to its even neighbour
     ]
 
 

@@ -85,6 +85,14 @@ def compute_cases() -> Cases:
         ("2j * 2",),
         ("None",),
         ("",),
+        ("1 / 3",),
+        ("6 ^ 2",),
+        ("1 << 3",),
+        ("2 @ 3",),
+        ("3, 4",),
+        ("x = 3",),
+        ("3; 4",),
+        ("3 and 4",),
     ]
 
 
@@ -96,7 +104,21 @@ def random_compute(rng: random.Random, size: int) -> tuple[str]:
         return f"({text})" if rng.random() < 0.5 else text
 
     text = expression(min(3, size // 3))
-    return (rng.choice((text, text, text, f"abs({text})", f"{text} ** 2", f"{text} / 0", f"({text}")),)
+    others = (
+        "abs({})",
+        "{} ** 2",
+        "{} / 0",
+        "({}",
+        "{} % 3",
+        "~({})",
+        "[{}][0]",
+        "{}, 1",
+        "{} > 1",
+        "x * {}",
+        "{} and 2",
+        "+{} +",
+    )
+    return (rng.choice((text, rng.choice(("{}", "-({})", *others)).format(text))),)
 
 
 def _evaluated(expression: str, names: dict[str, Any] | None) -> float | str:

@@ -98,7 +98,7 @@ def reciprocal_rank_cases() -> Cases:
         (["a", "b"], ["z"]),
         (["d", "c", "b", "a"], ["a"]),
         (["a", "b", "c"], ["c", "b", "a"]),
-        (list("lkjihgfedcba"), ["a"]),  # there may be more than ten places
+        (list(NAMES[::-1]), ["a"]),  # there may be many places
     ]
 
 
@@ -152,7 +152,7 @@ def place_of_one_gold_passage(ranking: Ranking, gold: Gold) -> float:
     return reciprocal_rank(ranking, gold[:1])
 
 
-def first_ten_only(ranking: Ranking, gold: Gold) -> float:
+def first_places_only(ranking: Ranking, gold: Gold) -> float:
     return reciprocal_rank(ranking[:10], gold)
 
 
@@ -183,6 +183,8 @@ def fused_scores_cases() -> Cases:
         ([["a", "b", "c"]], 10),
         ([["b", "a"], ["b", "c"], ["d"]], 1),
         ([["a", "b", "c", "d"], ["d", "c"], ["a", "d"]], 60),
+        ([["a", "b"], ["b", "c"]],),
+        ([list(NAMES), list(NAMES[::-1])],),
     ]
 
 
@@ -274,7 +276,7 @@ EXERCISES = {
             missing_at_the_end,
             hit_or_not,
             place_of_one_gold_passage,
-            first_ten_only,
+            first_places_only,
             first_place_or_nothing,
         ),
         random_reciprocal_rank,

@@ -45,7 +45,7 @@ def logarithm_of_base_10(n: int, containing: int) -> float:
 
 
 def without_the_halves(n: int, containing: int) -> float:
-    return math.log(1 + (n - containing) / containing) if containing else math.inf
+    return math.log(1 + (n - containing) / containing) if containing else 0.0
 
 
 def ones_instead_of_halves(n: int, containing: int) -> float:

@@ -291,6 +291,23 @@ def f(instruction, shots, text):
     while "\n\n\n" in out:
         out = out.replace("\n\n\n", "\n\n")
     return out
+
+def f(instruction, shots, text):
+    parts = [instruction.strip()]
+    parts += [f"Review: {r}\nSentiment: {s}" for r, s in shots]
+    parts.append(f"Review: {text}\nSentiment:")
+    return "\n\n".join(parts)
+
+def f(instruction, shots, text):
+    p = instruction + "\n\n"
+    for r, s in shots:
+        p += f"Review: {r}\nSentiment: {s}\n\n"
+    p += f"Review: {text}\nSentiment: "
+    return p.strip()
+
+def f(instruction, shots, text):
+    parts = [instruction] + [f"Review: {r}\nSentiment: {s.strip()}" for r, s in shots] + [f"Review: {text}\nSentiment:"]
+    return "\n\n".join(parts)
 """,
     "3.2": """
 def f(log_probs, label_ids):
@@ -445,6 +462,11 @@ def f(shots, test_texts):
     w = lambda x: re.findall(r"[a-z0-9]+", x.lower())
     tests = [w(t) for t in test_texts]
     return [i for i, s in enumerate(shots) if w(s) in tests]
+
+def f(shots, test_texts):
+    n = lambda x: " ".join(re.findall(r"\w+", x.lower()))[:40]
+    t = {n(x) for x in test_texts}
+    return [i for i, s in enumerate(shots) if n(s) in t]
 """,
     "3.5": """
 def f(parts, max_new_tokens, window, side):
@@ -833,5 +855,9 @@ def f(text):
 def f(text):
     m = re.search(r"Answer:[^\d-]*(-?\d+)", text)
     return m[1] if m else ""
+
+def f(text):
+    m = re.search(r"Answer:[^\d]*?([+-]?\d[\d,]*)", text)
+    return m[1].replace(",", "") if m else ""
 """,
 }

@@ -334,6 +334,10 @@ def f(x):
 def f(x):
     scale = x.std(correction=0).item() * 3 / 127
     return (x / scale).round().clamp(-127, 127), scale
+
+def f(x):
+    scale = max(x.abs().max().item(), 1e-5) / 127
+    return torch.round(x / scale), scale
 """,
     "4.4": """
 def f(x):
@@ -395,6 +399,12 @@ def f(x):
     scale = (high - low) / 255
     zero_point = round(-low / scale)
     return ((x / scale).trunc() + zero_point).clamp(0, 255), scale, zero_point
+
+def f(x):
+    low, high = min(x.min().item(), 0), max(0, x.max().item())
+    scale = (high - low) / 255
+    z = int(-low / scale + 0.5)
+    return (torch.round(x / scale) + z).clamp(0, 255), scale, z
 """,
     "4.5": """
 def f(rows, columns, bits, block):

@@ -127,7 +127,7 @@ TYPED = [
     (
         "9.6",
         "def f(ranking, gold):\n    for i, p in enumerate(ranking[:10], 1):\n        if p in gold: return 1 / i\n    return 0.0",
-        "ten places",
+        "however long",
     ),
     (
         "9.7",
@@ -236,6 +236,11 @@ TYPED = [
         '    except Exception: return "refused"',
         "looked up",
     ),
+    (
+        "9.6",
+        "def f(ranking, gold):\n    for i, p in enumerate(ranking, 1):\n        if p in gold:\n            return 1 // i\n    return 0",
+        "with `/`",
+    ),
 ]
 
 REFUSED = {
@@ -283,6 +288,11 @@ def f(ranking, gold):
 
 def f(ranking, gold):
     return 1.0 if ranking[0] in gold else 0.0
+
+def f(ranking, gold):
+    for i, p in enumerate(ranking[:20], 1):
+        if p in gold: return 1 / i
+    return 0.0
 """,
     "9.7": """
 def f(rankings, constant=60):
@@ -293,6 +303,13 @@ def f(rankings, constant=60):
     for r in rankings:
         for i, p in enumerate(r, 1):
             s[p] = s.get(p, 0) + 1 / (60 + i)
+    return s
+
+def f(rankings, constant=0):
+    s = {}
+    for r in rankings:
+        for i, p in enumerate(r, 1):
+            s[p] = s.get(p, 0) + 1 / (constant + i)
     return s
 """,
     "9.8": """
@@ -307,5 +324,70 @@ def f(e):
         return float(ast.literal_eval(e))
     except Exception:
         return "refused"
+
+def f(expression):
+    def value(n):
+        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value
+        if isinstance(n, ast.BinOp): return {**SIGNS, ast.BitXor: operator.xor}[type(n.op)](value(n.left), value(n.right))
+        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)
+        raise ValueError
+    try: return float(value(ast.parse(expression, mode="eval").body))
+    except Exception: return "refused"
+
+def f(expression):
+    def value(n):
+        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value
+        if isinstance(n, ast.BinOp): return {**SIGNS, ast.LShift: operator.lshift, ast.MatMult: operator.mul}[type(n.op)](value(n.left), value(n.right))
+        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)
+        raise ValueError
+    try: return float(value(ast.parse(expression, mode="eval").body))
+    except Exception: return "refused"
+
+def f(expression):
+    def value(n):
+        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value
+        if isinstance(n, ast.BinOp): return SIGNS[type(n.op)](value(n.left), value(n.right))
+        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)
+        raise ValueError
+    try: return round(float(value(ast.parse(expression, mode="eval").body)), 2)
+    except Exception: return "refused"
+
+def f(expression):
+    def value(n):
+        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value
+        if isinstance(n, ast.BinOp): return SIGNS[type(n.op)](value(n.left), value(n.right))
+        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)
+        raise ValueError
+    try: return float(value(ast.parse(expression).body[-1].value))
+    except Exception: return "refused"
+
+def f(expression):
+    def value(n):
+        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value
+        if isinstance(n, (ast.Tuple, ast.List)): return value(n.elts[0])
+        if isinstance(n, ast.BinOp): return SIGNS[type(n.op)](value(n.left), value(n.right))
+        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)
+        raise ValueError
+    try: return float(value(ast.parse(expression, mode="eval").body))
+    except Exception: return "refused"
+
+def f(expression):
+    def value(n):
+        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value
+        if isinstance(n, ast.BoolOp): return value(n.values[-1])
+        if isinstance(n, ast.BinOp): return SIGNS[type(n.op)](value(n.left), value(n.right))
+        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)
+        raise ValueError
+    try: return float(value(ast.parse(expression, mode="eval").body))
+    except Exception: return "refused"
+
+def f(expression):
+    def value(n):
+        if isinstance(n, ast.Constant) and type(n.value) in (int, float): return n.value
+        if isinstance(n, ast.BinOp): return {**SIGNS, ast.Div: lambda a, b: a / b if b else 0.0}[type(n.op)](value(n.left), value(n.right))
+        if isinstance(n, ast.UnaryOp) and isinstance(n.op, ast.USub): return -value(n.operand)
+        raise ValueError
+    try: return float(value(ast.parse(expression, mode="eval").body))
+    except Exception: return "refused"
 """,
 }
