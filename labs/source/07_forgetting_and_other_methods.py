@@ -956,7 +956,7 @@ assert all(before == after_ for before, after_ in patient_3) and any(before != a
 # - A soft prompt that starts from an instruction is that instruction before training. Afterwards its nearest words say little about it.
 # - QLoRA saves the memory of the frozen weights, and pays in time. Frozen features and a small classifier are the cheapest transfer.
 #
-# **Next:** lab 09. Training is not the only remedy. A model can be given facts that it has never seen, and a computer for its sums.
+# **Next:** lab 08. You have adapted a model that somebody else pretrained. Now pretrain some of your own, and forecast a larger one.
 
 # %% tags=["device"]
 progress("07")

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from labutils.evaluation import meaning
 
 FILES = sorted(
-    path for path in DATA.rglob("*.jsonl") if path.parent.name != "study"
+    path for path in DATA.rglob("*.jsonl") if path.parent.name not in ("study", "scaling")
 )  # a record of runs: tests/tuning/test_study.py
 FOLDERS = sorted({path.parent for path in FILES})
 SPLITS = ("train", "validation", "test")
