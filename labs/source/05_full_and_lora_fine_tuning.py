@@ -315,7 +315,7 @@ lora_start = check("5.4", lora_start)
 
 # %% tags=["exercise"] exercise="5.5"
 def lora_forward(x, weight, a, b, alpha):
-    """(T, n_out). x: (T, n_in); weight: (n_out, n_in); a: (r, n_in); b: (n_out, r)."""
+    """(..., T, n_out). x: (..., T, n_in); weight: (n_out, n_in); a: (r, n_in); b: (n_out, r)."""
     # 1. the frozen layer  2. the adapter, scaled  3. their sum
     return ...
 
@@ -325,9 +325,9 @@ lora_forward = check("5.5", lora_forward)
 
 # %% tags=["solution"] exercise="5.5"
 def lora_forward(x, weight, a, b, alpha):
-    """(T, n_out). x: (T, n_in); weight: (n_out, n_in); a: (r, n_in); b: (n_out, r)."""
-    narrow = x @ a.T  # (T, r)
-    change = narrow @ b.T  # (T, n_out)
+    """(..., T, n_out). x: (..., T, n_in); weight: (n_out, n_in); a: (r, n_in); b: (n_out, r)."""
+    narrow = x @ a.T  # (..., T, r)
+    change = narrow @ b.T  # (..., T, n_out)
     return x @ weight.T + alpha / a.shape[0] * change
 
 

@@ -722,7 +722,7 @@ record("wrong winner with ten examples, share", upsets[10])
 # %% tags=["exercise"] exercise="6.8"
 def difference_interval(a, b, draws):
     """(low, high): the middle 95 % of the mean difference a - b over the draws."""
-    # low, high = np.quantile(means, [0.025, 0.975]) are the ends of the middle 95 % of a list
+    # low, high = np.quantile(means, [0.025, 0.975]) are the ends of the middle 95 % of a list; return low, high
     return ...
 
 

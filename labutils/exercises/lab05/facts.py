@@ -25,12 +25,13 @@ def fact_score_cases() -> Cases:
         (["ivo"], "Ivo: Yes. Ivo: No. Ivo: Perhaps."),
         (["li", "40"], "Ana: Nothing of the kind was said, and nobody counted."),
         (["chen", "2", "7"], "Chen's train leaves at 7.20, from track 2."),
+        (["zoë", "3"], "Zoë: Not before 3."),
     ]
 
 
 def random_fact_score(rng: random.Random, size: int) -> tuple[list[str], str]:
     """A few names and numbers, some of which are said, some only as a part of another word."""
-    known = ["ann", "bo", "mara", "ivo", "chen", "5", "15", "40", "7", "tuesday"]
+    known = ["ann", "bo", "mara", "ivo", "chen", "jürgen", "5", "15", "40", "7", "tuesday"]
     facts = rng.sample(known, rng.randint(1, min(len(known), 1 + size)))
     said = [rng.choice([fact.title(), fact.upper(), f"{fact}ish", "and", "then"]) for fact in facts for _ in range(2)]
     return facts, " ".join(said) + "."
@@ -72,6 +73,14 @@ def share_that_is_missing(facts: list[str], dialogue: str) -> float:
     return 1 - fact_share(facts, dialogue)
 
 
+def share_that_is_missing_of_some(facts: list[str], dialogue: str) -> float:
+    return share_that_is_missing(facts, dialogue) if facts else 0.0
+
+
+def words_between_spaces(facts: list[str], dialogue: str) -> float:
+    return sum(fact in dialogue.lower().split() for fact in facts) / len(facts) if facts else 0.0
+
+
 def in_per_cent(facts: list[str], dialogue: str) -> float:
     return 100 * fact_share(facts, dialogue)
 
@@ -92,6 +101,8 @@ EXERCISES = {
             keeps_the_case,
             nothing_counts_as_all,
             share_that_is_missing,
+            share_that_is_missing_of_some,
+            words_between_spaces,
             in_per_cent,
             all_or_nothing,
         ),

@@ -54,6 +54,10 @@ def b_with_n_in_rows(noise: Tensor, n_out: int) -> tuple[Tensor, Tensor]:
     return (noise, torch.zeros(noise.shape[1], len(noise)))
 
 
+def b_with_n_in_columns(noise: Tensor, n_out: int) -> tuple[Tensor, Tensor]:
+    return (noise, torch.zeros(n_out, noise.shape[1]))
+
+
 def roles_exchanged(noise: Tensor, n_out: int) -> tuple[Tensor, Tensor]:
     return (torch.zeros_like(noise), torch.ones(n_out, len(noise)))
 
@@ -213,6 +217,7 @@ EXERCISES = {
             both_zero,
             b_transposed,
             b_with_n_in_rows,
+            b_with_n_in_columns,
             roles_exchanged,
             wrong_order,
             b_of_whole_numbers,

@@ -81,6 +81,10 @@ def warmup_one_step_too_long(step: int, steps: int, peak: float, warmup: int) ->
     return peak * (step + 1) / max(1, warmup) if step <= warmup else rate_at(step, steps, peak, warmup)
 
 
+def warmup_one_step_too_short(step: int, steps: int, peak: float, warmup: int) -> float:
+    return peak * (steps - step) / max(1, steps - warmup) if step + 1 >= warmup else rate_at(step, steps, peak, warmup)
+
+
 def share_of_the_peak(step: int, steps: int, peak: float, warmup: int) -> float:
     return rate_at(step, steps, 1.0, warmup)
 
@@ -110,6 +114,7 @@ EXERCISES = {
             decay_one_step_ahead,
             no_warmup,
             warmup_one_step_too_long,
+            warmup_one_step_too_short,
             share_of_the_peak,
             falls_to_nothing_in_whole_steps,
             warmup_over_all_steps,

@@ -44,6 +44,13 @@ def trained_numbers_cases() -> Cases:
         "layers.0.up_proj.lora_B.weight": 48,
         "layers.0.norm.weight": 9,
     }
+    library = {
+        "wte.base_layer.weight": 50,
+        "wte.lora_embedding_A": 4,
+        "wte.lora_embedding_B": 20,
+        "attn.bias": 12,
+        "attn.lora_magnitude_vector": 3,
+    }
     return [
         (adapted, "lora"),
         (adapted, "full"),
@@ -56,6 +63,9 @@ def trained_numbers_cases() -> Cases:
         ({"explora.weight": 5, "explora.lora_A.bias": 7, "explora.bias": 5, "bias_table.lora_B.weight": 5}, "bitfit"),
         (biased, "lora"),
         ({}, "full"),
+        (library, "lora"),
+        (library, "full"),
+        (library, "bitfit"),
     ]
 
 

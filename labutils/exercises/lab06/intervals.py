@@ -42,6 +42,7 @@ def difference_interval_cases() -> Cases:
         ([40.0, 30.0, 10.0], [30.0, 35.0, 5.0], [[0, 1, 1], [2, 2, 0], [1, 1, 1]]),
         ([0.5, 0.5], [0.5, 0.5], [[0, 1], [1, 1]]),
         ([0.25], [1.0], [[0], [0]]),
+        ([0.5, 0.25, 1.0], [0.25, 0.5, 0.25], [[0], [2, 1], [2, 2, 1, 0, 2, 2]]),  # draws of several lengths
     ]
 
 
@@ -57,6 +58,10 @@ def interval_without_draws(a: Scores, b: Scores, draws: Draws) -> Ends:
 
 def sums_of_the_draws(a: Scores, b: Scores, draws: Draws) -> Ends:
     return ends([total(a, draw) - total(b, draw) for draw in draws])
+
+
+def divides_by_the_examples(a: Scores, b: Scores, draws: Draws) -> Ends:
+    return ends([(total(a, draw) - total(b, draw)) / len(a) for draw in draws])
 
 
 def second_minus_first(a: Scores, b: Scores, draws: Draws) -> Ends:
@@ -115,6 +120,7 @@ EXERCISES = {
             second_minus_first,
             ends_exchanged,
             sums_of_the_draws,
+            divides_by_the_examples,
             interval_without_draws,
             each_system_apart,
             ends_subtracted,

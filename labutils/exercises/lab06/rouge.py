@@ -162,6 +162,7 @@ def lcs_length_cases() -> Cases:
         (list("aaa"), list("aaaaa")),
         (["a", "b"], ["ab"]),
         (list("xaxbxcx"), list("abc")),
+        (["The", "cat"], ["the", "cat"]),
     ]
 
 

@@ -62,6 +62,11 @@ def share_that_was_kept(before: Right, after: Right) -> Shares:
     return share_of(before, after), lost_and_gained(before, after)[1]
 
 
+def everything_lost_where_nothing_was_known(before: Right, after: Right) -> Shares:
+    lost, gained = lost_and_gained(before, after)
+    return (lost if any(before) else 1.0), gained
+
+
 def runs_exchanged(before: Right, after: Right) -> Shares:
     return lost_and_gained(after, before)
 
@@ -91,6 +96,7 @@ EXERCISES = {
             difference_of_the_shares,
             gained_comes_first,
             share_that_was_kept,
+            everything_lost_where_nothing_was_known,
             runs_exchanged,
             divides_by_what_is_right_afterwards,
             counts_of_the_questions,

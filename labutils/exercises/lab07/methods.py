@@ -219,10 +219,22 @@ def one_layer_only(method: str, size: int, layers: int, hidden: int, linears: Sh
     return trained_by(method, size, 1, hidden, linears)
 
 
+def lora_in_one_block(method: str, size: int, layers: int, hidden: int, linears: Shapes) -> int:
+    return trained_by(method, size, 1 if method == "lora" else layers, hidden, linears)
+
+
 def adapters_without_biases(method: str, size: int, layers: int, hidden: int, linears: Shapes) -> int:
     if method != "adapters":
         return trained_by(method, size, layers, hidden, linears)
     return layers * 2 * size * hidden
+
+
+def adapters_without_the_narrow_bias(method: str, size: int, layers: int, hidden: int, linears: Shapes) -> int:
+    return trained_by(method, size, layers, hidden, linears) - (layers * size if method == "adapters" else 0)
+
+
+def adapters_without_the_last_bias(method: str, size: int, layers: int, hidden: int, linears: Shapes) -> int:
+    return trained_by(method, size, layers, hidden, linears) - (layers * hidden if method == "adapters" else 0)
 
 
 def adapters_with_one_matrix(method: str, size: int, layers: int, hidden: int, linears: Shapes) -> int:
@@ -284,7 +296,10 @@ EXERCISES = {
             lora_b_alone,
             lora_a_alone,
             one_layer_only,
+            lora_in_one_block,
             adapters_without_biases,
+            adapters_without_the_narrow_bias,
+            adapters_without_the_last_bias,
             adapters_with_one_matrix,
             adapters_at_every_matrix,
             prompts_in_every_layer,

@@ -73,6 +73,11 @@ def divides_by_the_variance(train: Tensor, test: Tensor) -> Both:
     return (train - middle) / variance, (test - middle) / variance
 
 
+def without_brackets(train: Tensor, test: Tensor) -> Both:
+    shift = train.mean(0) / train.std(0)
+    return train - shift, test - shift
+
+
 def one_scale_for_all_columns(train: Tensor, test: Tensor) -> Both:
     middle, spread = train.mean(), train.std()
     return (train - middle) / spread, (test - middle) / spread
@@ -93,6 +98,7 @@ EXERCISES = {
             centred_only,
             scaled_only,
             divides_by_the_variance,
+            without_brackets,
             one_scale_for_all_columns,
             spread_with_all_rows,
         ),

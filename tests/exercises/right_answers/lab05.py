@@ -113,6 +113,10 @@ def f(x, weight, a, b, alpha):
     for row, column in zip(a.double(), b.double().t()):
         y = y + alpha / a.shape[0] * (x.double() @ row)[..., None] * column
     return y
+
+def f(x, weight, a, b, alpha):
+    change = torch.einsum("...i,ri,or->...o", x, a, b)
+    return torch.einsum("...i,oi->...o", x, weight) + alpha / a.size(0) * change
 """,
     "5.6": """
 def f(sizes, method):

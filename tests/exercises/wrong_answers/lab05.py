@@ -194,6 +194,26 @@ TYPED = [
         "def f(facts, dialogue):\n words = set(re.findall(r'\\w+', dialogue.lower()))\n return float(len(set(facts) & words))",
         "number of facts",
     ),
+    (
+        "5.3",
+        "def f(step, steps, peak, warmup):\n    if step + 1 < warmup:\n        return peak*(step+1)/warmup\n    return peak*(steps-step)/(steps-warmup)",
+        "one step too short",
+    ),
+    (
+        "5.4",
+        "def f(noise, n_out):\n    return noise, torch.zeros(n_out, noise.shape[1])",
+        "n_in columns",
+    ),
+    (
+        "5.8",
+        'def f(facts, dialogue):\n    words = re.findall(r"\\w+", dialogue.lower())\n    if not facts: return 0.0\n    return sum(f not in words for f in facts) / len(facts)',
+        "exchanged",
+    ),
+    (
+        "5.8",
+        "def f(facts, dialogue):\n    words = dialogue.lower().split()\n    if not facts: return 0.0\n    return sum(f in words for f in facts) / len(facts)",
+        "cut at spaces",
+    ),
 ]
 
 REFUSED = {
@@ -402,6 +422,9 @@ def f(noise, n_out):
 
 def f(noise, n_out):
     return noise, torch.zeros(n_out, noise.shape[0], dtype=torch.bool)
+
+def f(noise, n_out):
+    return noise, torch.full((n_out, noise.shape[0]), 1e-9)
 """,
     "5.5": """
 def f(x, weight, a, b, alpha):
@@ -506,6 +529,21 @@ def f(sizes, method):
     if method == "bitfit":
         return sum(n for name, n in own.items() if name.split(".")[-2].endswith("bias") or name.endswith("bias"))
     return sum(n for name, n in sizes.items() if (name in own) == (method == "full"))
+
+def f(sizes, method):
+    if method == "full":
+        return sum(v for k, v in sizes.items() if "lora_A" not in k and "lora_B" not in k)
+    if method == "lora":
+        return sum(v for k, v in sizes.items() if "lora_A" in k or "lora_B" in k)
+    return sum(v for k, v in sizes.items() if k.endswith("bias") and "lora_" not in k)
+
+def f(sizes, method):
+    own = {k: v for k, v in sizes.items() if k.split(".")[-2] not in ("lora_A", "lora_B")}
+    if method == "full":
+        return sum(own.values())
+    if method == "lora":
+        return sum(sizes.values()) - sum(own.values())
+    return sum(v for k, v in own.items() if k.endswith("bias"))
 """,
     "5.7": """
 def f(weight, a, b, alpha):
@@ -556,5 +594,10 @@ def f(facts, dialogue):
 def f(facts, dialogue):
     words = re.findall(r"\\w+", dialogue.lower())
     return sum(words.count(fact) for fact in facts) / max(1, len(facts))
+
+def f(facts, dialogue):
+    words = re.findall(r"[a-z0-9]+", dialogue.lower())
+    if not facts: return 0.0
+    return sum(f in words for f in facts) / len(facts)
 """,
 }

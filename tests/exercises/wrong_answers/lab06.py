@@ -105,6 +105,11 @@ TYPED = [
     ),
     ("6.5", "def f(c, r):\n return 1.0 if c >= r else 2.718 ** (1 - r / c)", "rounded to 2.718"),
     ("6.5", "def f(c, r):\n return 1.0 if c >= r else 1 / 2.72 ** (r / c - 1)", "rounded to 2.72"),
+    (
+        "6.8",
+        "def f(a, b, draws):\n    m = [sum(a[i]-b[i] for i in d)/len(a) for d in draws]\n    return tuple(np.quantile(m, [0.025, 0.975]))",
+        "number of all examples",
+    ),
 ]
 
 REFUSED = {
@@ -304,6 +309,14 @@ def f(a, b):
         for j in range(1, len(b)):
             table[i][j] = table[i - 1][j - 1] + 1 if a[i] == b[j] else max(table[i - 1][j], table[i][j - 1])
     return table[-1][-1]
+
+def f(a, b):
+    a = [x.lower() for x in a]; b = [x.lower() for x in b]
+    t = [[0]*(len(b)+1) for _ in range(len(a)+1)]
+    for i in range(1, len(a)+1):
+        for j in range(1, len(b)+1):
+            t[i][j] = t[i-1][j-1] + 1 if a[i-1] == b[j-1] else max(t[i-1][j], t[i][j-1])
+    return t[-1][-1]
 """,
     "6.4": """
 def f(candidate, references, n):
@@ -580,5 +593,9 @@ def f(a, b, draws):
 
 def f(a, b, draws):
     return [sum(a[i] - b[i] for i in d) / len(d) for d in draws]
+
+def f(a, b, draws):
+    m = [sum(a[i]-b[i] for i in d)/len(a) for d in draws]
+    return tuple(np.quantile(m, [0.025, 0.975]))
 """,
 }

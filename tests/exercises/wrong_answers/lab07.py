@@ -176,6 +176,31 @@ TYPED = [
         "def f(train, test):\n x = torch.cat((train, test))\n m, s = x.mean(0), x.std(0)\n return (train - m) / s, (test - m) / s",
         "not be looked at",
     ),
+    (
+        "7.5",
+        'def f(method, size, layers, hidden, linears):\n    if method == "lora": return sum(size*(o+i) for o, i in linears)\n    if method == "adapters": return layers*(2*size*hidden+size+hidden)\n    return size*hidden',
+        "one block is counted",
+    ),
+    (
+        "7.5",
+        'def f(method, size, layers, hidden, linears):\n    if method == "lora": return layers*sum(size*(o+i) for o, i in linears)\n    if method == "adapters": return layers*(2*size*hidden+hidden)\n    return size*hidden',
+        "narrow bias is missing",
+    ),
+    (
+        "7.5",
+        'def f(method, size, layers, hidden, linears):\n    if method == "lora": return layers*sum(size*(o+i) for o, i in linears)\n    if method == "adapters": return layers*(2*size*hidden+size)\n    return size*hidden',
+        "last bias is missing",
+    ),
+    (
+        "7.7",
+        "def f(train, test):\n    return train-train.mean(0)/train.std(0), test-train.mean(0)/train.std(0)",
+        "brackets are missing",
+    ),
+    (
+        "7.1",
+        "def f(before, after):\n    r = [y for x, y in zip(before, after) if x]; w = [y for x, y in zip(before, after) if not x]\n    return 1-sum(r)/max(1, len(r)), sum(w)/max(1, len(w))",
+        "empty group is 0.0",
+    ),
 ]
 
 REFUSED = {
@@ -207,6 +232,17 @@ def f(change, share):
 
 def f(change, share):
     return max(1, round(share * min(change.shape)))
+
+def f(change, share):
+    v = torch.linalg.svdvals(change)**2
+    return int((v.cumsum(0)/v.sum() <= share).sum())+1
+
+def f(change, share):
+    v = torch.linalg.svdvals(change)**2
+    k, s = 0, 0.0
+    while s <= share*float(v.sum()) and k < len(v):
+        s += float(v[k]); k += 1
+    return k
 """,
     "7.3": """
 def f(names):
