@@ -250,8 +250,8 @@ quiz("6.b")
 # **Try it.** Edit the candidate, and the words that match light up in both texts. Blue frames the candidate and its number of n-grams,
 # orange the reference's. Press Tab to move between the field, the slider and the box. The arrow keys move the slider.
 #
-# Repeat a word of the reference until it is used up. Then shuffle the words, and compare n = 1 with n = 2. Below stand the same pair
-# by its bigrams, and the stammer, for a page without a kernel.
+# Repeat a word of the reference until it is used up. Then shuffle the words, and compare n = 1 with n = 2. Below the explorer you see the same
+# pair by its bigrams, and then the stammer. These two pictures stay where no kernel runs.
 
 # %%
 from IPython.display import HTML, display
@@ -383,7 +383,7 @@ print(constant)
 # %% [markdown]
 # The competitors are our 135 M model without any training, with the *best* of four *prompts*, and the same model after each arm of lab
 # 05's race. The course ships what they wrote for all 78 dialogues. (If you have run lab 05 on this machine, the texts of your own race
-# are scored as well.) Here are their texts for our example, and the untrained model's answer of this moment, on your machine. Read them
+# are scored as well.) Here are their texts for our example, and what the untrained model answers now, on your machine. Read them
 # against the dialogue. Which facts are right?
 
 # %% tags=["device"]
@@ -743,8 +743,8 @@ def difference_interval(a, b, draws):
 difference_interval = check("6.8", difference_interval)
 
 # %% [markdown]
-# Yours draws 4,000 test sets, the library's `paired_bootstrap` 10,000. The last line is what you would believe without pairing, from the
-# two standard errors alone.
+# Yours draws 4,000 test sets, the library's `paired_bootstrap` 10,000. The last row of the table is what you would believe
+# without pairing, from the two standard errors alone.
 
 # %%
 draws = [[dice.randrange(len(whole)) for _ in whole] for _ in range(4_000)]
