@@ -846,7 +846,7 @@ for metric in ("ROUGE-1", "ROUGE-2"):
 # asks how many examples it takes to be clearly ahead.)
 #
 # The last line ranks LoRA above full on ROUGE-2, if only just. Its interval knows the 78 dialogues and nothing of the training, where another
-# seed would give other texts. Lab 05 shows how much the seed changes.
+# seed would give other texts. One training of each cannot show how much that changes the scores.
 #
 # A score above the ceiling would not mean "better than a careful writer". The system would be closer to these references than they
 # are to one another, for example by copying their style.
