@@ -22,15 +22,15 @@
 # - write LoRA as a layer of your own, train it, and reach the weights that the library reaches;
 # - predict the memory of a training step by term, and fit two methods into one setting;
 # - run a fair race, and judge its winner against everything that costs nothing;
-# - say how much of a result is the seed, and how much the test set.
+# - say what a result owes to the test set and what to the seed, and what a single seed cannot tell.
 #
 # The core path has eight exercises and two quizzes and takes about 90 minutes. The two trainings of the race take some minutes
 # each on two cores. `hint("5.1")` helps with exercise 5.1, and so on. If the next cell finds no `labutils`, choose *Kernel > Change
 # Kernel > LLM Labs* and run it again.
 #
 # The second cell looks at the machine and shows where this lab stands in the life of a project. Prompting was not enough, so we adapt
-# the weights. `CATCH_UP` is for when you come back. With `True`, an arm of the race that an earlier run on this machine has trained is
-# loaded.
+# the weights. If you come back later, set `CATCH_UP = True`. An arm of the race that was trained on this machine before is then loaded and
+# not trained again.
 
 # %%
 from labutils import check, guard, hint, load_encoder, load_model, outcome, predict, progress, quiz, record, show, start
@@ -184,7 +184,8 @@ assert abs(ours - theirs) < 1e-3
 
 # %% [markdown]
 # Now for what is easily got wrong. The sequences of a batch are made equally long by **padding** with some token, often the end token.
-# Here the same pair gets 100 pads, on the right or on the left, in the loss or not, with an attention mask or without.
+# Here the same pair gets 100 pads, on the right or on the left, in the loss or not. An **attention mask** is a list of zeros and ones that
+# hides the positions with a zero from all others. One case has it.
 
 # %%
 pad, none = [tokenizer.eos_token_id] * 100, [-100] * 100
@@ -215,14 +216,15 @@ quiz("5.a")
 # follows a **schedule**.
 
 # %% [markdown]
-# **Exercise 5.3.** At first, while Adam's running means rest on a few gradients, a step should not go far. In the middle it may, and at the
-# end it should be fine. So the learning rate rises in a straight line and falls in another:
+# **Exercise 5.3.** The optimizer is **AdamW**. It keeps two running means for each weight, one of the gradient and one of its square, and
+# sets the size of each weight's step by them. While these means rest on a few gradients, a step should be small. Later it may be large, and
+# towards the end it should be small again. So the learning rate rises in a straight line and falls in another:
 #
 # $$\text{peak} \cdot \frac{\text{step} + 1}{\text{warmup}} \quad \text{while step} < \text{warmup}$$
 #
 # $$\text{peak} \cdot \frac{\text{steps} - \text{step}}{\text{steps} - \text{warmup}} \quad \text{afterwards}$$
 #
-# Steps count from 0. No step is wasted on a rate of zero. The first has a little, and zero would come one step after the last.
+# Steps count from 0. Every step has a rate above zero. The first has the smallest of the rise, and zero would come one step after the last.
 
 
 # %% tags=["exercise"] exercise="5.3"
@@ -248,8 +250,9 @@ rate_at = check("5.3", rate_at)
 
 # %% [markdown]
 # This is the whole loop. Each step computes the loss and its gradient, shortens a gradient that is too long (**gradient clipping**), and
-# lets AdamW update the weights. `labutils.tuning.train` is the same loop with a progress bar, a checkpoint if you press Interrupt, and steps cut
-# to fit the memory. **Try it.** `[rate_at(step, 20, 1.0, 2) for step in range(20)]` in a new cell shows the schedule of the race below.
+# lets the optimizer update the weights. `labutils.tuning.train` is the same loop with a progress bar, a checkpoint if you press Interrupt,
+# and steps cut to fit the memory. **Try it.** `[rate_at(step, 20, 1.0, 2) for step in range(20)]` in a new cell shows the schedule of the
+# race below.
 
 
 # %%
@@ -278,6 +281,7 @@ def train_by_hand(model, weights, examples, recipe):
 # $$y = W x + \frac{\alpha}{r} B A x$$
 #
 # $A$ has the shape $(r, n_\text{in})$, $B$ the shape $(n_\text{out}, r)$. The **rank** $r$ is small, usually 4 to 32.
+# $\alpha$ is a constant that you choose. It says how much the product counts.
 
 # %% [markdown]
 # **Exercise 5.4.** At the start the product $B A$ must be zero, so that the tuned model *is* the model. But each factor's gradient contains
@@ -430,14 +434,12 @@ for name, targets in {"q_proj, v_proj": ("q_proj", "v_proj"), "every layer": "al
     total, wide = sum(n for _, n in added), sum(n for role, n in added if role.startswith("ff"))
     rows.append((name, total, f"{total / shape.parameters:.2%}", f"{wide / total:.0%}"))
 show_table(("LoRA of rank 8 on", "trained", "share of the model", "of that, beside feed-forward layers"), rows)
+quiz("5.b")
 
 # %% [markdown]
 # "Most parameters sit in the attention layers" is often said, because attention is what transformers are known for. The table says
 # otherwise, for the model and for LoRA on every layer. LoRA on the queries and values alone, as in the first paper, leaves the larger part of
 # the model untouched.
-
-# %%
-quiz("5.b")
 
 # %% [markdown]
 # **Exercise 5.6.** What is trained? With an adapter attached, `named_parameters()` lists the model's own tensors (a layer under an adapter
@@ -477,7 +479,6 @@ counts = {name: trained_numbers(sizes, name) for name in ("full", "lora", "bitfi
 show_table(("method", "trained numbers"), counts.items())
 lora_count, model = tuning.trainable_count(tuned), tuned.unload()
 layers = theirs = tuned = factors = part = layer = None  # let go of the adapters
-predict("5.p5")
 assert (counts["lora"], counts["full"]) == (lora_count, shape.parameters)
 
 # %% [markdown]
@@ -487,11 +488,15 @@ assert (counts["lora"], counts["full"]) == (lora_count, shape.parameters)
 # %% [markdown]
 # ## 5. Memory, and one plan for both
 #
-# A method's memory and speed depend on how a step is cut. How many examples go through at once? Are the activations kept, or computed again
-# (**checkpointing**)? Is freed memory given back at once? If each arm ran in its own best setting, a difference in seconds would mix method and
-# setting. So both run in the one setting that fits the hungrier arm into the memory of a small session.
+# A method's memory and speed depend on how a step is cut. How many examples go through at once? Are the **activations**, which the backward
+# pass needs, kept from the forward pass or computed again (**checkpointing**)? Is freed memory given back to the system at once? If each
+# arm ran in its own best setting, a difference in seconds would mix method and setting. So both run in the one setting that fits the
+# hungrier arm into the memory of a small session.
 #
 # The examples are drawn from the training set by a seed, as in the study of section 9.
+
+# %%
+predict("5.p5")
 
 # %% tags=["device"]
 SEED, BATCH, RATES = 0, 4, {"full": 1e-4, "lora": 2e-3}
@@ -509,10 +514,10 @@ assert len({(plan.micro_batch, plan.checkpointing, plan.frugal) for plan in plan
 # %% [markdown]
 # ## 6. The race
 #
-# Fair means that both arms start from the weights of the file, see the same examples in the same order, take the same number of
-# steps in the same setting, and are scored on the same test dialogues. What differs is the method and its learning rate. Full fine-tuning
-# moves every weight, so a step must be small. LoRA takes a rate twenty times as large. (With one rate for both, one of them loses.
-# These two were chosen beforehand. Section 9 shows other rates.)
+# Fair means that both arms start from the weights of the file, see the same examples in the same order, take the same number of steps in
+# the same setting, and are scored on the same test dialogues. What differs is the method and its learning rate. Full fine-tuning moves
+# every weight, so a step must be small. LoRA takes a rate twenty times as large, and rank 16 on every layer, twice the rank of section 4.
+# (With one rate for both, one of them loses. These two were chosen beforehand. The study of section 9 has other rates.)
 #
 # Each arm runs in a process of its own, so that nothing of one is left in memory for the other. The process first measures the tensors of one
 # step on the longest examples, then trains, looks at the validation loss five times, and writes its summaries. If you press Interrupt,
@@ -795,9 +800,10 @@ show_table(("method", "examples", "runs above the longest three turns on ROUGE-2
 assert all(len(row["scores"]["ROUGE-2"]) == len(copied_scores) for row in cells.values())
 
 # %% [markdown]
-# Two kinds of chance are in that chart. A bar is the test set: other dialogues would give another mean. The spread of the points of one colour
-# is the seed: other examples, another order, another start. A bar knows nothing of the spread. A lead of one method that is smaller than
-# either is no lead. The number of runs in each cell is in the table, and where a cell holds one run there is no spread to see.
+# Two kinds of chance belong to such a chart. A bar is that of the test set, because other dialogues would give another mean. The spread of
+# several points of one colour at one size is that of the seed, because other examples, another order and another start would give another
+# model. A bar knows nothing of that spread. A lead of one method that is smaller than either is no lead. The first table says how many seeds
+# a setting has. Where it has one, the spread is unknown, and a lead may be luck.
 
 # %% [markdown]
 # ## Recap

@@ -69,7 +69,8 @@ def validation_curves(arms: Arms, held_out: int) -> None:
     figure, axes = new_figure("Validation loss, from the untrained model on", height=3)
     for (name, arm), colour in zip(arms.items(), (BLUE, ORANGE), strict=False):
         axes.plot(*zip(*arm["curve"], strict=True), "o-", color=colour, label=name)
-    axes.set(xlabel="steps done", ylabel="loss (nats per token)", ylim=(0, None))
+    highest = max(loss for arm in arms.values() for _, loss in arm["curve"])
+    axes.set(xlabel="steps done", ylabel="loss (nats per token)", ylim=(0, 1.1 * highest))
     whole_numbers(axes)
     axes.legend(frameon=False)
     show(figure, f"Loss on {held_out} validation dialogues by steps done, for {' and '.join(arms)}. The axis begins at 0.")
@@ -185,8 +186,9 @@ def study_chart(cells: Mapping[Cell, Mapping[str, Any]], line: tuple[str, float]
                 centre, low, high = bootstrap_interval(row["scores"][metric])
                 x = place + side * (0.08 + 0.09 * number)
                 axes.errorbar(x, centre, yerr=[[centre - low], [high - centre]], fmt="o", capsize=3, color=colour)
-    axes.plot([], [], "o", color=BLUE, label="full")
-    axes.plot([], [], "o", color=ORANGE, label="lora")
+    for method, colour in (("full", BLUE), ("lora", ORANGE)):
+        if any(cell.method == method for cell in cells):
+            axes.plot([], [], "o", color=colour, label=method)
     axes.axhline(line[1], color=GREY, linestyle="--", label=line[0])
     axes.set_xticks(range(len(sizes)), map(str, sizes))
     axes.set(xlabel="training dialogues", ylabel=f"{metric} (points)", ylim=(0, None), xlim=(-0.6, max(0, len(sizes) - 1) + 0.6))

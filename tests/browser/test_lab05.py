@@ -25,7 +25,7 @@ def test_lab_05_answers_quiz_and_an_interrupt_that_loses_nothing(page, jupyterla
 
     question = page.locator(".jp-OutputArea", has_text="Quiz 5.b.").last
     question.scroll_into_view_if_needed()
-    question.locator(".widget-radio-box label", has_text="In the feed-forward layers").locator("input").check()
+    question.locator(".widget-radio-box label", has_text="the factor alpha / r is halved").locator("input").check()
     expect(question).to_contain_text("Right.")
 
     page.set_viewport_size({"width": 900, "height": 900})
