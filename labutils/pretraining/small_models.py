@@ -11,7 +11,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -80,8 +80,10 @@ def distance_bias(causal: bool) -> Tensor:
     return bias.masked_fill(ahead > 0, -torch.inf) if causal else bias
 
 
-class Block(nn.Module):
+class CharacterBlock(nn.Module):
     """Attention, then feed-forward, each behind a norm and beside a residual connection."""
+
+    bias: Tensor
 
     def __init__(self, dim: int, causal: bool) -> None:
         """Two heads; the feed-forward part is four times as wide."""
@@ -107,7 +109,7 @@ class CharacterModel(nn.Module):
         """Random weights from torch's global generator, scaled so that every layer keeps the size of its input."""
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, dim)
-        self.blocks = nn.ModuleList(Block(dim, causal) for _ in range(layers))
+        self.blocks = nn.ModuleList(CharacterBlock(dim, causal) for _ in range(layers))
         self.norm = nn.RMSNorm(dim)
         for name, weight in self.named_parameters():
             if weight.dim() == 2:
@@ -192,9 +194,7 @@ def masked_windows(windows: Tensor, mask: int, generator: Generator) -> tuple[Te
     return windows.masked_fill(chosen, mask), windows.masked_fill(~chosen, -100)
 
 
-def train_small(
-    size: Size, tokens: float, *, objective: str = "causal", seed: int = 0, on_step: Callable[[int, int], None] | None = None
-) -> SmallRun:
+def train_small(size: Size, tokens: float, *, objective: str = "causal", seed: int = 0, stop_after: float = 1.0) -> SmallRun:
     """Train a model on so many characters, its learning rate falling to its end at the last step, and measure it on the held-out text.
 
     Args:
@@ -202,17 +202,19 @@ def train_small(
         tokens: characters to train on, rounded to whole steps of BATCH windows.
         objective: "causal", or "masked" for a model that sees both sides.
         seed: of the weights, the windows and the masks.
-        on_step: told (step, steps) before each step.
+        stop_after: the share of the steps after which to break off, the learning rate being where its schedule has it then.
 
     Returns:
         the run. The loss of a masked model is that of the masked places, which is another quantity: the two cannot be compared.
 
     Raises:
-        LabError: fewer characters than one step takes, or an unknown objective.
+        LabError: fewer characters than one step takes, an unknown objective, or a share outside 0..1.
     """
     require_positive("tokens", tokens)
     require_whole_number("seed", seed, 0)
     require_choice("objective", objective, ("causal", "masked"))
+    if not 0 < stop_after <= 1:
+        raise LabError(f"stop_after={stop_after!r} must be a share of the steps, above 0 and at most 1.")
     if tokens < BATCH * CONTEXT:
         raise LabError(
             f"{tokens:,.0f} characters are less than one step of {BATCH * CONTEXT:,}: train on more, or a smaller model."
@@ -222,9 +224,8 @@ def train_small(
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
     generator, mask, warm_up = torch.Generator().manual_seed(seed), len(text.alphabet) - 1, max(1, round(WARM_UP * steps))
     began = time.perf_counter()
-    for step in range(steps):
-        if on_step:
-            on_step(step, steps)
+    taken = max(1, round(steps * stop_after))
+    for step in range(taken):
         falling = FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * step / steps)) / 2
         optimizer.param_groups[0]["lr"] = RATE * min((step + 1) / warm_up, falling)
         starts = torch.randint(len(text.train) - CONTEXT, (BATCH, 1), generator=generator)
@@ -239,7 +240,7 @@ def train_small(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
     seconds = time.perf_counter() - began
-    return SmallRun(size.parameters, steps * BATCH * CONTEXT, held_out_loss(model, objective), seconds, model)
+    return SmallRun(size.parameters, taken * BATCH * CONTEXT, held_out_loss(model, objective), seconds, model)
 
 
 def held_out_loss(model: CharacterModel, objective: str = "causal") -> float:
