@@ -27,7 +27,7 @@ from labutils.course.corpora import MIN_DIALOGUES
 REFUSED = {
     "gpt2": {"01", "04", "05", "07"},
     "llama": {"01"},
-    "t5": {"01", "02", "03", "04", "05", "07"},
+    "t5": {"01", "02", "03", "04", "05", "07", "08"},
 }
 
 

@@ -420,7 +420,8 @@ for piece in pieces:
     piece_ids = tokenizer(piece, return_tensors="pt").input_ids.to(model.device)
     with torch.inference_mode():
         losses.append(float(model(piece_ids, labels=piece_ids).loss) * (piece_ids.shape[1] - 1))
-    tokens, n_bytes = tokens + piece_ids.shape[1] - 1, n_bytes + len(piece.encode())
+    predicted = tokenizer.decode(piece_ids[0, 1:])  # the first token is predicted by nothing
+    tokens, n_bytes = tokens + piece_ids.shape[1] - 1, n_bytes + len(predicted.encode())
 large = bits_per_byte(sum(losses) / tokens, tokens, n_bytes)
 show_table(("model", "nats per token", "bits per byte"), [
     ("the course's 135 M model, its own tokens", f"{sum(losses) / tokens:.2f}", f"{large:.2f}"),
