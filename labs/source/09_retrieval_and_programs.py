@@ -21,7 +21,7 @@
 # - rank passages by words (BM25) and by meaning (embeddings), and join two rankings;
 # - score a ranking by recall, reciprocal rank and nDCG, with intervals, on questions that you did not tune on;
 # - measure whether an answer follows the text, and what abstaining costs;
-# - run what a model writes without trusting it, and say what your walls do not stop.
+# - run what a model writes without trusting it, and say what your protection does not stop.
 #
 # The core path has eight exercises and takes about 90 minutes. *Going further*, at the end, is optional. `hint("9.1")` helps with
 # exercise 9.1, and so on. If the next cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
@@ -677,13 +677,16 @@ curve = retrieval.risk_and_coverage(sure, [*right["retrieved"], *([False] * len(
 figure, axes = new_figure("Risk against coverage, when only the surest questions are answered")
 axes.plot([100 * c for _, c, _ in curve], [100 * r for _, _, r in curve], color=BLUE, drawstyle="steps-post")
 axes.set(xlabel="questions answered (%)", ylabel="wrong among them (%)", xlim=(0, 100), ylim=(0, 100))
-show(figure, f"Risk {curve[len(curve) // 3][2]:.0%} at a third of the questions, {curve[-1][2]:.0%} at all of them.")
+third = next(risk for _, coverage, risk in curve if coverage >= 1 / 3)
+show(figure, f"Risk {third:.0%} at a third of the questions, {curve[-1][2]:.0%} at all of them.")
 assert len(curve) >= 2
 
 # %% [markdown]
-# If the curve falls to the left, the confidence is worth something. If it is flat, the search is as sure about a question without
-# an answer as about one with it. Near misses are hard, because *who painted the ceiling of the theatre* is very close to the
-# passage on the theatre.
+# Read the curve from right to left. If it falls, the confidence is worth something. If it is flat, the search is as sure of the
+# questions that go wrong as of the others. If it rises, the surest questions are the worst ones, and a threshold does harm. Near
+# misses are one cause, because *who painted the ceiling of the theatre* is very close to the passage on the theatre. The reader
+# is another. It errs with the right passage in front of it, and the cosine cannot know that. With so few right answers the left
+# half of the curve rests on one or two of them.
 #
 # ### A passage that gives orders
 #
@@ -821,7 +824,8 @@ predict("9.p8")
 
 # %% [markdown]
 # Given the gold program, every answer is right, because the computer makes no slip. What is left to go wrong is the model's
-# share, to *write* the right expression. We keep three counts apart: what can be read, what runs, and what is right.
+# share, to *write* the right expression. We keep two counts apart, of what can be read or run and of what is right. (The library
+# differs from your function in one point. It also allows powers, up to a limit.)
 
 # %% tags=["device"]
 some = tasks[:: len(tasks) // lab.size(smoke=4, small=25, standard=50)]
@@ -894,10 +898,11 @@ lines = {"free": generate_texts(model, tokenizer, bare, 18, stops=("\n",))}
 tokenizer.padding_side = "left"
 inputs = tokenizer(bare, return_tensors="pt", padding=True).to(model.device)
 width = inputs.input_ids.shape[1]
-for name, numbers in {"grammar": lambda row: None, "grammar, its numbers": lambda row: numbers_of(row["text"], ("1", "2"))}.items():
-    only = programs.arithmetic_only(tokenizer, width, [programs.ArithmeticGrammar(numbers=numbers(row)) for row in fewer])
+for name, extra in (("grammar", None), ("grammar, its numbers", ("1", "2"))):
+    grammars = [programs.ArithmeticGrammar(numbers=extra and numbers_of(row["text"], extra)) for row in fewer]
+    only = programs.arithmetic_only(tokenizer, width, grammars)
     output = model.generate(**inputs, max_new_tokens=30, do_sample=False, logits_processor=[only])[:, width:]
-    lines[name] = tokenizer.batch_decode(output, skip_special_tokens=True)
+    lines[name] = [line.strip() for line in tokenizer.batch_decode(output, skip_special_tokens=True)]
 table = [(name, *counts([value_of(line) for line in out], fewer)) for name, out in lines.items()]
 show_table(header, table, f"{len(fewer)} problems, no worked ones before them")
 show_table(("problem", *lines), [(row["text"], *(out[i] for out in lines.values())) for i, row in enumerate(fewer)][:4])
@@ -921,7 +926,7 @@ print("the allow-list says:", compute(walk))
 # %% [markdown]
 # Rung 2 is your allow-list. Rung 3 runs any program, in a **process of its own** that has limits on time, memory and files, and
 # an empty environment. Where the system allows it, the process also has no network, sees no other process, and has an empty
-# folder as the root of all paths.
+# folder as the root of all paths. Each of these is a *wall*.
 
 # %% tags=["device"]
 victim = Path(tempfile.mkdtemp()) / "victim"
@@ -946,6 +951,10 @@ print("walls on this machine:", ", ".join(outcomes["arithmetic"].walls), "| the 
 assert outcomes["arithmetic"].output.strip() == "4.0" and not outcomes["endless loop"].ran
 
 # %% [markdown]
+# Rung 2 refuses every line of this table, the harmless one too, because a call of `print` is no arithmetic. Where a file cannot be
+# opened, the reason is the limit on open files or the empty folder. *fork* ended well because its first process did. The three
+# that it started are stopped with it.
+#
 # What rung 3 does not stop:
 #
 # - a fault in Python or in the system's kernel, which the process shares with everything else;
@@ -988,8 +997,9 @@ for question in ("What do 4 dog licences cost?", "Who built the Chain Bridge?"):
 assert len(log) >= 1
 
 # %% [markdown]
-# Each line of the log can be checked by itself: what was searched for, what came back, what was computed. An error in one step
-# goes on into all later ones, so a loop of four steps that are each right nine times in ten is right two times in three.
+# Each line of the log can be checked by itself: what was searched for, what came back, what was computed. The first question
+# needs a search and a calculation. Did the model make both? An error in one step goes on into all later ones, so a loop of four
+# steps that are each right nine times in ten is right two times in three.
 #
 # ## Recap
 #
@@ -1034,6 +1044,8 @@ show_table(("place of the right passage", "right"), rows, f"Four passages, n = {
 assert len(rows) == 3
 
 # %% [markdown] tags=["optional"]
+# Is your table like theirs, with the middle as the worst place? A small reader may use only the passage next to the question.
+#
 # ### What a sceptic would say
 #
 # - *"Eighty passages are no search problem."* True. With a million, the first three places are much harder to reach. The measures
