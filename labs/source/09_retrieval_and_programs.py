@@ -533,8 +533,8 @@ outcome("9.p4", max((10, 20, 40, 60, 120), key=lambda size: sum(found[size, 0]))
 # %% [markdown]
 # Neighbouring lengths cannot be ranked, but both ends lose. In very short pieces the question's words stand in one piece and
 # the answer in the next. One large piece has to be the right one, and there is no second try. Overlap helps the shortest
-# pieces, whose cuts it repairs. It does little for the others, because pieces that repeat each other use up the budget. It
-# also doubles the index.
+# pieces, whose cuts it repairs. For the other lengths these questions show no difference. Overlap has a price too. Pieces that
+# repeat each other use up the budget, and the index doubles.
 #
 # ## 7. From passages to an answer
 #
