@@ -21,7 +21,7 @@
 # - rank passages by words (BM25) and by meaning (embeddings), and join two rankings;
 # - score a ranking by recall, reciprocal rank and nDCG, with intervals, on questions that you did not tune on;
 # - measure whether an answer follows the text, and what abstaining costs;
-# - run what a model writes without trusting it, and say what your walls do not stop.
+# - run what a model writes without trusting it, and say what your protection does not stop.
 #
 # The core path has eight exercises and takes about 90 minutes. *Going further*, at the end, is optional. `hint("9.1")` helps with
 # exercise 9.1, and so on. If the next cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
@@ -44,7 +44,7 @@ from statistics import fmean as mean
 import torch
 
 from labutils import evaluation, programs, retrieval
-from labutils.course import BLUE, GREEN, ORANGE, load_problems, load_town, new_figure, show_map, show_table
+from labutils.course import BLUE, load_problems, load_town, new_figure, show_map, show_table
 from labutils.prompting import generate_texts, label_log_likelihoods
 
 show_map("09")
@@ -53,9 +53,9 @@ assert lab.name == "09"
 # %% [markdown]
 # ## 1. A town that no model knows
 #
-# Veldering does not exist. Its 80 passages were written for this course, so a model cannot have read them. There are 60 questions
-# with an answer and 30 without one. A third of the 60 need two passages, the second of which holds the answer. Half of them use
-# the passage's own words, and half use other words.
+# Veldering does not exist. Its 80 passages were written for this course, so a model cannot have read them. There are 60
+# questions with an answer and 30 without one. A third of the 60 need two passages, and the second one holds the answer. Over
+# half of the 60 use the passage's own words. The rest say it in other words.
 #
 # One third of the questions is for choosing settings (*dev*). We report the others (*test*).
 
@@ -129,10 +129,10 @@ assert len(hits) == len(asked)
 # We need the passage that holds the answer. The oldest way is to count shared words. A rare word says more than a common one,
 # because *Brannoc* stands in two passages and *the* in all of them.
 #
-# **Exercise 9.1.** The **inverse document frequency** puts a number on that. Of `n` passages, `containing` have the word and the
-# others do not. Divide the second count of these two, the passages without the word, by the first, with half a passage added to
-# each so that nothing is divided by zero. Add 1, so that the result cannot be negative in the end, and take the natural
-# logarithm.
+# **Exercise 9.1.** The **inverse document frequency** puts a number on that. Of `n` passages, `containing` have the word and
+# the others do not. Add half a passage to each of these two counts, so that nothing is divided by zero. Divide the passages
+# without the word by those with it. Add 1 to the quotient, which keeps the weight from being negative, and take the natural
+# logarithm of the sum.
 
 
 # %% tags=["exercise"] exercise="9.1"
@@ -297,7 +297,7 @@ for name, ranking in (("by words", lexical.rank(mouser["question"])), ("by meani
 assert torch.allclose(by_hand, question_vectors[:3] @ passage_vectors[:8].T, atol=1e-4)
 
 # %% [markdown]
-# ### What the encoder does not read
+# ### The end of a long document
 #
 # The passages belong to ten documents of eight. Keep the first 300 tokens of a document, and replace everything after them by
 # other text. What happens to the cosine between the old and the new document?
@@ -324,13 +324,13 @@ print(f"The documents have {min(lengths)} to {max(lengths)} tokens.")
 outcome("9.p2", 1 if float(same.min()) > 0.999 else 2)
 
 # %% [markdown]
-# The encoder stops at 256 tokens, and says nothing. Whatever stands behind is not in the vector, and no search can find it. So
-# long documents are cut into pieces first (section 6).
+# The encoder stops at 256 tokens without a warning. Whatever comes after them is not in the vector, and a search by meaning
+# cannot find it. So long documents are cut into pieces first (section 6).
 #
 # ## 4. How good is a ranking?
 #
-# A ranking is a list of ids, the best first. The right ones are the **gold** passages. Which question does each of these numbers
-# answer? **Recall** at k says how much of the gold is among the first k. **Precision** at k says how much of the first k is gold.
+# A ranking is a list of ids, the best first. The right ones are the **gold** passages. Two numbers look at its first places.
+# **Recall** at k says how much of the gold is among the first k. **Precision** at k says how much of the first k is gold.
 #
 # **Exercise 9.5.** Write recall at k. `gold` is a list, too, in no order.
 
@@ -459,16 +459,15 @@ print("MRR, other words:", verdict)
 outcome("9.p3", 3 if not verdict.ranked else (2 if verdict.difference > 0 else 1))
 
 # %% [markdown]
-# With the passage's own words both searches find nearly everything, and a difference cannot be seen. With other words the dense
-# search is ahead of the lexical one. Fusion gives both an equal voice, so it lies between the two where one of them is much
-# better.
+# With the passage's own words both searches find nearly everything, and no difference can be seen. (Recall at 1 stays below 1
+# even there. A question with two gold passages has at most half of them at place 1.) With other words the dense search is
+# ahead of the lexical one. Fusion gives both an equal voice, so it lies between the two where one of them is much better.
 #
 # That is this town. It depends on the texts and on the questions. For the same encoder, MTEB reports an nDCG@10 of 43.9 on
 # Natural Questions and 16.9 on Touché-2020 (Muennighoff et al. 2022). For BM25, BEIR reports 32.9 and 36.7 (Thakur et al. 2021).
 # Each wins one. So measure on questions of your own.
 #
-# A question that needs two passages is harder. The second passage shares few words with the question, because the link is a name
-# that stands in the first one only.
+# Some questions need two passages. Count how often each search has them among its first three.
 
 # %%
 rows = []
@@ -480,10 +479,14 @@ for name in ("lexical", "dense", "fused"):
 show_table(("search", "one passage needed: found", "two needed: the answer's found", "both found"), rows, "Among the first three")
 
 # %% [markdown]
+# Two passages are harder to find than one. The second shares few words with the question, because the link is a name that stands
+# in the first passage only. Fusion found most of the pairs, and dense search was ahead where one passage is enough. Thirteen pairs
+# are too few to rank the searches.
+#
 # ## 5. See it
 #
-# **Try it.** Type a question, choose a search, and move k. The words of the question light up. Below stands one question in two
-# searches, for a page without a kernel.
+# **Try it.** Type a question, choose a search, and move k. The words of the question light up. Below it, two searches answer
+# one question, as a still picture for readers without a running kernel.
 
 # %%
 from IPython.display import HTML, display
@@ -528,9 +531,10 @@ for size in (10, 120):
 outcome("9.p4", max((10, 20, 40, 60, 120), key=lambda size: sum(found[size, 0])))
 
 # %% [markdown]
-# Neighbouring lengths cannot be ranked, but both ends lose. In very short pieces the question's words stand in one piece and the
-# answer in the next. One large piece has to be the right one, and there is no second try. Half of each piece repeated in the next
-# repairs many cuts, and doubles the index.
+# Neighbouring lengths cannot be ranked, but both ends lose. In very short pieces the question's words stand in one piece and
+# the answer in the next. One large piece has to be the right one, and there is no second try. Overlap helps the shortest
+# pieces, whose cuts it repairs. For the other lengths these questions show no difference. Overlap has a price too. Pieces that
+# repeat each other use up the budget, and the index doubles.
 #
 # ## 7. From passages to an answer
 #
@@ -673,13 +677,16 @@ curve = retrieval.risk_and_coverage(sure, [*right["retrieved"], *([False] * len(
 figure, axes = new_figure("Risk against coverage, when only the surest questions are answered")
 axes.plot([100 * c for _, c, _ in curve], [100 * r for _, _, r in curve], color=BLUE, drawstyle="steps-post")
 axes.set(xlabel="questions answered (%)", ylabel="wrong among them (%)", xlim=(0, 100), ylim=(0, 100))
-show(figure, f"Risk {curve[len(curve) // 3][2]:.0%} at a third of the questions, {curve[-1][2]:.0%} at all of them.")
+third = next(risk for _, coverage, risk in curve if coverage >= 1 / 3)
+show(figure, f"Risk {third:.0%} at a third of the questions, {curve[-1][2]:.0%} at all of them.")
 assert len(curve) >= 2
 
 # %% [markdown]
-# If the curve falls to the left, the confidence is worth something. If it is flat, the search is as sure about a question without
-# an answer as about one with it. Near misses are hard, because *who painted the ceiling of the theatre* is very close to the
-# passage on the theatre.
+# Read the curve from right to left. If it falls, the confidence is worth something. If it is flat, the search is as sure of the
+# questions that go wrong as of the others. If it rises, the surest questions are the worst ones, and a threshold does harm. Near
+# misses are one cause, because *who painted the ceiling of the theatre* is very close to the passage on the theatre. The reader
+# is another. It errs with the right passage in front of it, and the cosine cannot know that. With so few right answers the left
+# half of the curve rests on one or two of them.
 #
 # ### A passage that gives orders
 #
@@ -730,8 +737,8 @@ print(f"The whole town has {everything:,} tokens.")
 assert everything > 1_000
 
 # %% [markdown]
-# Cache and time grow with the tokens. Eighty passages would still fit this model's window of 8,192 tokens. A library would not.
-# Search reads a thousand passages in milliseconds and hands over two.
+# Cache and time grow with the tokens. Eighty passages would still fit this model's window of 8,192 tokens. A library would
+# not. A search hands over two passages, however many there are.
 #
 # ## 8. Programs against slips
 #
@@ -817,7 +824,8 @@ predict("9.p8")
 
 # %% [markdown]
 # Given the gold program, every answer is right, because the computer makes no slip. What is left to go wrong is the model's
-# share, to *write* the right expression. We keep three counts apart: what can be read, what runs, and what is right.
+# share, to *write* the right expression. We keep two counts apart, of what can be read or run and of what is right. (The library
+# differs from your function in one point. It also allows powers, up to a limit.)
 
 # %% tags=["device"]
 some = tasks[:: len(tasks) // lab.size(smoke=4, small=25, standard=50)]
@@ -890,10 +898,11 @@ lines = {"free": generate_texts(model, tokenizer, bare, 18, stops=("\n",))}
 tokenizer.padding_side = "left"
 inputs = tokenizer(bare, return_tensors="pt", padding=True).to(model.device)
 width = inputs.input_ids.shape[1]
-for name, numbers in {"grammar": lambda row: None, "grammar, its numbers": lambda row: numbers_of(row["text"], ("1", "2"))}.items():
-    only = programs.arithmetic_only(tokenizer, width, [programs.ArithmeticGrammar(numbers=numbers(row)) for row in fewer])
+for name, extra in (("grammar", None), ("grammar, its numbers", ("1", "2"))):
+    grammars = [programs.ArithmeticGrammar(numbers=extra and numbers_of(row["text"], extra)) for row in fewer]
+    only = programs.arithmetic_only(tokenizer, width, grammars)
     output = model.generate(**inputs, max_new_tokens=30, do_sample=False, logits_processor=[only])[:, width:]
-    lines[name] = tokenizer.batch_decode(output, skip_special_tokens=True)
+    lines[name] = [line.strip() for line in tokenizer.batch_decode(output, skip_special_tokens=True)]
 table = [(name, *counts([value_of(line) for line in out], fewer)) for name, out in lines.items()]
 show_table(header, table, f"{len(fewer)} problems, no worked ones before them")
 show_table(("problem", *lines), [(row["text"], *(out[i] for out in lines.values())) for i, row in enumerate(fewer)][:4])
@@ -917,7 +926,7 @@ print("the allow-list says:", compute(walk))
 # %% [markdown]
 # Rung 2 is your allow-list. Rung 3 runs any program, in a **process of its own** that has limits on time, memory and files, and
 # an empty environment. Where the system allows it, the process also has no network, sees no other process, and has an empty
-# folder as the root of all paths.
+# folder as the root of all paths. Each of these is a *wall*.
 
 # %% tags=["device"]
 victim = Path(tempfile.mkdtemp()) / "victim"
@@ -942,6 +951,10 @@ print("walls on this machine:", ", ".join(outcomes["arithmetic"].walls), "| the 
 assert outcomes["arithmetic"].output.strip() == "4.0" and not outcomes["endless loop"].ran
 
 # %% [markdown]
+# Rung 2 refuses every line of this table, the harmless one too, because a call of `print` is no arithmetic. Where a file cannot be
+# opened, the reason is the limit on open files or the empty folder. *fork* ended well because its first process did. The three
+# that it started are stopped with it.
+#
 # What rung 3 does not stop:
 #
 # - a fault in Python or in the system's kernel, which the process shares with everything else;
@@ -984,8 +997,9 @@ for question in ("What do 4 dog licences cost?", "Who built the Chain Bridge?"):
 assert len(log) >= 1
 
 # %% [markdown]
-# Each line of the log can be checked by itself: what was searched for, what came back, what was computed. An error in one step
-# goes on into all later ones, so a loop of four steps that are each right nine times in ten is right two times in three.
+# Each line of the log can be checked by itself: what was searched for, what came back, what was computed. The first question
+# needs a search and a calculation. Did the model make both? An error in one step goes on into all later ones, so a loop of four
+# steps that are each right nine times in ten is right two times in three.
 #
 # ## Recap
 #
@@ -1030,6 +1044,8 @@ show_table(("place of the right passage", "right"), rows, f"Four passages, n = {
 assert len(rows) == 3
 
 # %% [markdown] tags=["optional"]
+# Is your table like theirs, with the middle as the worst place? A small reader may use only the passage next to the question.
+#
 # ### What a sceptic would say
 #
 # - *"Eighty passages are no search problem."* True. With a million, the first three places are much harder to reach. The measures
