@@ -42,6 +42,13 @@ PLAY = ROOT / "build" / "hub"
 HUB, PROXY = "jupyterhub==6.1.1", "configurable-http-proxy@5"
 MEMORY_GIB = 3.2  # of one learner: what the course promises for a kernel, and the server beside it
 CGROUP = Path("/sys/fs/cgroup")
+ARMS = (
+    (0, "PASSIVE"),
+    (2, "PASSIVE"),
+    (2, "ACTIVE"),
+    (16, "PASSIVE"),
+    (16, "ACTIVE"),
+)  # threads, and how OpenMP's wait for each other
 CONFIG = """
 import os
 from pathlib import Path
@@ -346,24 +353,39 @@ def oom_kills(folders: Sequence[Path]) -> int:
     return 0
 
 
-def quota(cores: float, threads: Sequence[int]) -> list[dict[str, float]]:
-    """Seconds of the same decoding under a quota, for numbers of threads (0: what the course takes)."""
-    found = []
-    for asked in threads:
-        with group("quota", MEMORY_GIB, cores) as folders:
+def decoding_seconds(cores: float, threads: int, waiting: str) -> tuple[int, float]:
+    """(threads, seconds) of one decoding in a control group with a quota; threads 0 are those that the course takes."""
+    with group("quota", MEMORY_GIB, cores) as folders:
 
-            def enter(folders: Sequence[Path] = folders) -> None:
-                for folder in folders:
-                    (folder / "cgroup.procs").write_text(str(os.getpid()))
+        def enter() -> None:
+            for folder in folders:
+                (folder / "cgroup.procs").write_text(str(os.getpid()))
 
-            waiting = {"OMP_WAIT_POLICY": "PASSIVE"} if not asked else {}
-            done = subprocess.run(
-                [sys.executable, "-c", DECODE, str(asked)], capture_output=True, text=True, check=True, preexec_fn=enter,
-                env={**{k: v for k, v in os.environ.items() if not k.startswith("OMP_")}, **waiting},
-            )  # fmt: skip
-        used, seconds = done.stdout.split()[-2:]
-        found.append({"quota_cores": cores, "asked": asked, "threads": int(used), "seconds": float(seconds)})
-    return found
+        variables = {key: value for key, value in os.environ.items() if not key.startswith("OMP_")}
+        done = subprocess.run(
+            [sys.executable, "-c", DECODE, str(threads)], capture_output=True, text=True, check=True, preexec_fn=enter,
+            env={**variables, "OMP_WAIT_POLICY": waiting},
+        )  # fmt: skip
+    used, seconds = done.stdout.split()[-2:]
+    return int(used), float(seconds)
+
+
+def quota(cores: float, arms: Sequence[tuple[int, str]], repeats: int = 3) -> list[dict[str, Any]]:
+    """Seconds of the same decoding under a quota, for numbers of threads and ways of waiting, the arms in turn."""
+    found: dict[tuple[int, str], list[tuple[int, float]]] = {arm: [] for arm in arms}
+    for _ in range(repeats):
+        for arm in arms:
+            found[arm].append(decoding_seconds(cores, *arm))
+    return [
+        {
+            "quota_cores": cores,
+            "asked": asked,
+            "threads": runs[0][0],
+            "waiting": waiting,
+            "seconds": [seconds for _, seconds in runs],
+        }
+        for (asked, waiting), runs in found.items()
+    ]
 
 
 def main() -> int:
@@ -386,11 +408,15 @@ def main() -> int:
             f"{room['failed_cells']}, killed {room['oom_kills']}; load of the machine {os.getloadavg()[0]:.1f}",
             flush=True,
         )
-    threads = [] if options.no_quota else quota(0.5, (0, machine, 16)) + quota(1, (0, machine, 16))
+    threads = [] if options.no_quota else [row for cores in (0.5, 1) for row in quota(cores, ARMS)]
     for row in threads:
         who = "the course's own" if not row["asked"] else "forced"
-        print(f"quota {row['quota_cores']:g} cores: {row['threads']} threads ({who}): {row['seconds']:.1f} s", flush=True)
-    results = {"cores": machine, "lab": options.lab, "rooms": rooms, "quota": threads}
+        seconds = ", ".join(f"{value:.1f}" for value in sorted(row["seconds"]))
+        print(
+            f"quota {row['quota_cores']:g} cores: {row['threads']} threads, {row['waiting'].lower()} ({who}): {seconds} s",
+            flush=True,
+        )
+    results = {"cores": machine, "lab": options.lab, "rooms": rooms, "quota": threads, "load": os.getloadavg()[0]}
     (PLAY / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 1 if any(room["failed_cells"] or room["oom_kills"] for room in rooms) else 0
 

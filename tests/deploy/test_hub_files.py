@@ -169,6 +169,22 @@ def test_the_littlest_hub_sets_the_same_limits() -> None:
     assert (ROOT / script.relative_to("/opt/llm-labs")).exists()
 
 
+def test_the_table_of_learners_follows_from_its_rule_and_the_budgets() -> None:
+    page = (HUB / "README.md").read_text(encoding="utf-8")
+    machines = re.findall(r"\| (\d+) vCPU, (\d+) GiB \| (\d+) \| (\d+) \| (\d+) \|", page)
+    assert len(machines) == 3
+    peaks = {name[:2]: lab["peak_rss_gib"] for name, lab in doctor.budgets()["labs"].items()}
+    added = {
+        lab: 0.54 + peak - peaks["00"] for lab, peak in peaks.items()
+    }  # lab 00 with eight learners, and what a lab takes more
+    heavy = {"05", "07"}
+    assert max(value for lab, value in added.items() if lab not in heavy | {"04"}) <= 1.6
+    assert added["04"] <= 2.0 and max(added[lab] for lab in heavy) <= 3.5
+    for vcpu, memory, *learners in ([int(x) for x in row] for row in machines):
+        rules = ((3, 1.6), (3, 2.0), (2, 3.5))
+        assert learners == [min(each * vcpu // 2, int((memory - 1.5) / gib_each)) for each, gib_each in rules]
+
+
 def test_the_page_names_what_is_there() -> None:
     page = (HUB / "README.md").read_text(encoding="utf-8")
     for name in re.findall(r"\]\(((?!http)[^)#]+)\)", page):
