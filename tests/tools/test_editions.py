@@ -27,7 +27,7 @@ DENSE = {
     "05_full_and_lora_fine_tuning": (7, 1.2),
     "06_rouge_bleu_evaluation": (8, 0.83),
     "07_forgetting_and_other_methods": (9, 1.0),
-    "08_pretraining_and_scaling": (6, 0.85),
+    "08_pretraining_and_scaling": (7, 0.85),
     "09_retrieval_and_programs": (10, 0.7),
 }
 every_lab = pytest.mark.parametrize("source", SOURCES, ids=[source.stem for source in SOURCES])
