@@ -8,6 +8,7 @@ _NAMES = {
     "corpora": [
         "load_dialogues",
         "load_mixed",
+        "load_preferences",
         "load_probes",
         "load_problems",
         "load_prompting",

@@ -1,5 +1,5 @@
 """The course's own text as `datasets`: dialogues, reviews, translations, probes, prompting, words, prose, a
-town that does not exist, word problems.
+town that does not exist, word problems, preferences.
 
 Every set lies in data/ as JSON Lines beside its data card. Rows come in the order of the file, always; nothing is fetched, and
 nothing is written to disk. LABS_DIALOGUES replaces the dialogues by a person's own.
@@ -305,3 +305,21 @@ def load_problems() -> DatasetDict:
     for row in _course_rows("problems/problems.jsonl", ["id", "split", "text", "answer", "program"]):
         parts[row["split"]].append({key: value for key, value in row.items() if key != "split"})
     return _splits(parts)
+
+
+def load_preferences() -> DatasetDict:
+    """Notes with a question and four replies, and which of two replies a hurried rater prefers, for lab 10.
+
+    Splits notes, pairs, rating, pool (60, 300, 10, 20 rows). notes: id; split ("train" or "test"); note; question; answers (texts of
+    which a helpful reply holds one); replies (four). pairs: id; note; split; first, second (places in the note's replies); preferred
+    ("first" or "second"). rating: id; pair (ten pairs for a learner's own choice). pool: note (of the test split); replies (sixteen,
+    written by the course's model; `python benchmarks/reply_pool.py` makes them).
+    """
+    return _splits(
+        {
+            "notes": _course_rows("preferences/notes.jsonl", ["id", "split", "note", "question"]),
+            "pairs": _course_rows("preferences/pairs.jsonl", ["id", "note", "split", "preferred"]),
+            "rating": _course_rows("preferences/rating.jsonl", ["id", "pair"]),
+            "pool": _course_rows("preferences/pool.jsonl", ["note"]),
+        }
+    )

@@ -1,0 +1,15 @@
+"""Learning from preferences: small policies, true and proxy rewards, the last layers of a model (lab 10)."""
+
+from __future__ import annotations
+
+from labutils.lazy import lazy_names
+
+_NAMES = {
+    "explorer": ["explore_preferences", "preference_view"],
+    "frozen": ["Packed", "Tail", "hidden_states", "pack", "reply_means", "reply_prompt"],
+    "policy": ["ITEMS", "LENGTH", "Policies", "decode", "encode", "features", "train_reference", "written_list", "written_mask"],
+    "replies": ["Worth", "drawn_choices", "rater_probability", "reply_worth"],
+    "rewards": ["LIST_FEATURES", "hurried_choice", "list_features", "true_reward", "true_rewards"],
+    "toy": ["PROXY", "REFERENCE", "TEXTS", "TRUTH", "best_of", "kl_divergence", "tilted"],
+}
+__getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)
