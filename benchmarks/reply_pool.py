@@ -58,10 +58,9 @@ def main() -> None:
         ids = torch.tensor([tokenizer(shots + reply_prompt(row))["input_ids"]])
         with torch.no_grad():
             out = sampled(model, ids)
-        texts = [
-            text.strip().split("\n")[0].strip() for text in tokenizer.batch_decode([until_end(row, end) for row in out.tolist()])
-        ]
-        rows.append({"note": row["id"], "replies": texts})
+        texts = tokenizer.batch_decode([until_end(tokens, end) for tokens in out.tolist()])
+        first_lines = [" ".join(text.strip().split("\n")[0].split()) for text in texts]
+        rows.append({"id": f"pool-{len(rows) + 1:02d}", "note": row["id"], "replies": first_lines})
     path = Path(__file__).resolve().parent.parent / "data" / "preferences" / "pool.jsonl"
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8", newline="\n")
 

@@ -35,6 +35,8 @@ TEXT = (
     "best_prompt",
     "lora",
     "question",
+    "note",
+    "replies",
 )
 USED = {
     "dialogues": "03, 05, 06",
@@ -45,6 +47,7 @@ USED = {
     "words": "03",
     "town": "09",
     "problems": "09",
+    "preferences": "10",
     "corpus": "01",
 }
 

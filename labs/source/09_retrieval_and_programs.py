@@ -1010,10 +1010,8 @@ assert len(log) >= 1
 # - An answer follows its text, true or false. Whoever writes the passages has a hand on the answer.
 # - A program removes slips in computing, not in understanding. Never `eval` what a model writes.
 #
-# **Next:** this is the last lab of the course. Take ten pages that you know well, write twenty questions about them, and repeat sections
-# 4 and 7. Then take a task of your own. Choose a model (labs 00 to 02), try a prompt (lab 03), see what fits your machine (lab 04),
-# fine-tune if the prompt is not enough (lab 05), let lab 06 say whether it got better, and lab 07 what else has changed. `labs report` in
-# a terminal shows what you measured on the way.
+# **Next:** lab 10. Take ten pages that you know well, write twenty questions about them, and repeat sections 4 and 7. Then let a model
+# learn from something that nobody can write down as a right answer, which is what people like better.
 
 # %% tags=["device"]
 progress("09")

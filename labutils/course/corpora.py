@@ -312,7 +312,7 @@ def load_preferences() -> DatasetDict:
 
     Splits notes, pairs, rating, pool (60, 300, 10, 20 rows). notes: id; split ("train" or "test"); note; question; answers (texts of
     which a helpful reply holds one); replies (four). pairs: id; note; split; first, second (places in the note's replies); preferred
-    ("first" or "second"). rating: id; pair (ten pairs for a learner's own choice). pool: note (of the test split); replies (sixteen,
+    ("first" or "second"). rating: id; pair (ten pairs for a learner's own choice). pool: id; note (of the test split); replies (sixteen,
     written by the course's model; `python benchmarks/reply_pool.py` makes them).
     """
     return _splits(
@@ -320,6 +320,6 @@ def load_preferences() -> DatasetDict:
             "notes": _course_rows("preferences/notes.jsonl", ["id", "split", "note", "question"]),
             "pairs": _course_rows("preferences/pairs.jsonl", ["id", "note", "split", "preferred"]),
             "rating": _course_rows("preferences/rating.jsonl", ["id", "pair"]),
-            "pool": _course_rows("preferences/pool.jsonl", ["note"]),
+            "pool": _course_rows("preferences/pool.jsonl", ["id", "note"]),
         }
     )

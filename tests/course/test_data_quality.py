@@ -20,6 +20,7 @@ from paths import DATA
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from labutils.evaluation import meaning
+from labutils.preferences import replies
 
 FILES = sorted(
     path for path in DATA.rglob("*.jsonl") if path.parent.name not in ("study", "scaling")
@@ -39,7 +40,10 @@ COMPRESSION, COMPRESSION_MEAN = (0.20, 0.75), (0.30, 0.45)  # words of the summa
 SUMMARY_WORDS = (12, 40)
 REFERENCE_RUN = 9  # words at most may follow one another in the same order in two summaries of the same dialogue
 REFERENCE_5GRAMS = 0.50  # of a summary's word 5-grams may stand in another summary of the same dialogue
-SCRIPTS_MEANT = {"corpus/mixed.jsonl"}  # emoji, several scripts and typographic quotes are its purpose
+SCRIPTS_MEANT = {
+    "corpus/mixed.jsonl",  # emoji, several scripts and typographic quotes are its purpose
+    "preferences/pool.jsonl",  # as the model wrote it
+}
 
 
 # --- reading
@@ -182,6 +186,31 @@ class Problem(Row):
     program: Annotated[str, StringConstraints(pattern=r"^[\d+*/() -]+$")]
 
 
+class Note(Row):
+    split: Literal["train", "test"]
+    note: Text
+    question: Annotated[str, StringConstraints(pattern=r"^[A-Z].*\?$")]
+    answers: list[Text]
+    replies: list[Text]
+
+
+class Pair(Row):
+    note: Text
+    split: Literal["train", "test"]
+    first: Literal[0, 1, 2, 3]
+    second: Literal[0, 1, 2, 3]
+    preferred: Literal["first", "second"]
+
+
+class Rating(Row):
+    pair: Text
+
+
+class Pool(Row):
+    note: Text
+    replies: list[str]
+
+
 class Prose(Row):
     subject: Text
     text: Text
@@ -210,6 +239,10 @@ MODELS: dict[str, type[Row]] = {
     "town/questions.jsonl": Question,
     "town/swapped.jsonl": Swapped,
     "problems/problems.jsonl": Problem,
+    "preferences/notes.jsonl": Note,
+    "preferences/pairs.jsonl": Pair,
+    "preferences/rating.jsonl": Rating,
+    "preferences/pool.jsonl": Pool,
     "corpus/prose.jsonl": Prose,
     "corpus/mixed.jsonl": Mixed,
 }
@@ -347,6 +380,7 @@ def test_no_two_dialogues_share_their_words() -> None:
         ("corpus/prose.jsonl", "text"),
         ("town/passages.jsonl", "text"),
         ("problems/problems.jsonl", "text"),
+        ("preferences/notes.jsonl", "note"),
     ],
 )
 def test_no_two_texts_share_their_words(name: str, column: str) -> None:
@@ -742,3 +776,60 @@ def test_the_page_is_in_step_with_the_data(describe, default_model: tuple[Any, A
     _, tokenizer = default_model
     for path, text in describe.pages(tokenizer).items():
         assert path.read_text(encoding="utf-8") == text, "run `.venv/bin/python data/describe.py`"
+
+
+# --- preferences
+
+
+def test_notes_have_four_different_replies_of_which_some_answer() -> None:
+    notes = rows("preferences/notes.jsonl")
+    assert Counter(row["split"] for row in notes) == {"train": 40, "test": 20}
+    for row in notes:
+        assert len(set(row["replies"])) == 4, row["id"]
+        worths = [replies.reply_worth(text, row).total for text in row["replies"]]
+        assert max(worths) == 3 and min(worths) <= 2, row["id"]
+
+
+def test_replies_share_no_template() -> None:
+    texts = {f"{row['id']}/{k}": text for row in rows("preferences/notes.jsonl") for k, text in enumerate(row["replies"])}
+    long = {name: text for name, text in texts.items() if len(words(text)) > 12}
+    for (one, a), (other, b) in combinations(long.items(), 2):
+        if one.split("/")[0] != other.split("/")[0]:
+            assert len(grams(words(a), 5) & grams(words(b), 5)) <= 0.15 * min(len(words(a)), len(words(b))), (one, other)
+
+
+def test_pairs_are_the_raters_and_carry_the_planted_flaw() -> None:
+    notes, pairs = {row["id"]: row for row in rows("preferences/notes.jsonl")}, rows("preferences/pairs.jsonl")
+    assert len(pairs) == 300 and set(Counter(pair["note"] for pair in pairs).values()) == {5}
+    assert all(pair["split"] == notes[pair["note"]]["split"] and pair["first"] != pair["second"] for pair in pairs)
+    assert len({(pair["note"], *sorted((pair["first"], pair["second"]))) for pair in pairs}) == 300
+    assert replies.drawn_choices(pairs, notes, 0) == [pair["preferred"] == "first" for pair in pairs]
+    longer, better = [], []
+    for pair in pairs:
+        row = notes[pair["note"]]
+        one, other = (row["replies"][pair[side]] for side in ("first", "second"))
+        gap = replies.reply_worth(one, row).total - replies.reply_worth(other, row).total
+        longer.append((len(one) > len(other)) == (pair["preferred"] == "first"))
+        better += [(gap > 0) == (pair["preferred"] == "first")] if gap else []
+    assert sum(longer) / len(longer) - sum(better) / len(better) > 0.05
+
+
+def test_ten_pairs_to_rate_have_a_better_reply_and_half_of_them_a_longer_worse_one() -> None:
+    notes = {row["id"]: row for row in rows("preferences/notes.jsonl")}
+    pairs = {row["id"]: row for row in rows("preferences/pairs.jsonl")}
+    ten = [pairs[row["pair"]] for row in rows("preferences/rating.jsonl")]
+    assert len(ten) == 10 and {pair["split"] for pair in ten} == {"train"}
+    conflicts = 0
+    for pair in ten:
+        row = notes[pair["note"]]
+        one, other = (row["replies"][pair[side]] for side in ("first", "second"))
+        gap = replies.reply_worth(one, row).total - replies.reply_worth(other, row).total
+        assert gap
+        conflicts += (gap > 0) != (len(one) > len(other))
+    assert conflicts == 5
+
+
+def test_the_pool_has_sixteen_replies_to_every_held_out_note() -> None:
+    notes = [row["id"] for row in rows("preferences/notes.jsonl") if row["split"] == "test"]
+    pool = rows("preferences/pool.jsonl")
+    assert [row["note"] for row in pool] == notes and {len(row["replies"]) for row in pool} == {16}

@@ -111,10 +111,6 @@ def reference_added(c: Tensor, r: Tensor, rc: Tensor, rr: Tensor, beta: float) -
     return -functional.logsigmoid(beta * ((c + rc) - (r + rr))).mean()
 
 
-def reference_crossed(c: Tensor, r: Tensor, rc: Tensor, rr: Tensor, beta: float) -> Tensor:
-    return -functional.logsigmoid(beta * ((c - rr) - (r - rc))).mean()
-
-
 def beta_outside(c: Tensor, r: Tensor, rc: Tensor, rr: Tensor, beta: float) -> Tensor:
     return -beta * functional.logsigmoid((c - rc) - (r - rr)).mean()
 
@@ -167,7 +163,6 @@ EXERCISES = {
             margin_without_reference,
             preference_sign,
             reference_added,
-            reference_crossed,
             beta_outside,
             dpo_without_beta,
             plus_sign,
