@@ -33,23 +33,21 @@ from labutils import check, guard, hint, load_encoder, load_model, outcome, pred
 lab = start("10", seed=0)
 
 import math
-from itertools import combinations
 from statistics import fmean as mean
 
 import torch
 from torch.nn import functional
 
 from labutils import evaluation, preferences
-from labutils.course import BLUE, GREEN, ORANGE, VERMILION, load_preferences, new_figure, show_map, show_table
+from labutils.course import BLUE, GREEN, ORANGE, load_preferences, new_figure, show_map, show_table
 from labutils.preferences import (
-    PROXY,
-    REFERENCE,
-    TEXTS,
-    TRUTH,
-    Policies,
+    agreement,
+    cohen_kappa,
     decode,
     features,
-    kl_divergence,
+    over_notes,
+    over_seeds,
+    t_interval,
     true_rewards,
     written_mask,
 )
@@ -257,7 +255,7 @@ leashed = check("10.2", leashed)
 # It knows nothing of the formula.
 
 # %%
-p_ref, proxy_8, truth_8 = torch.tensor(REFERENCE), torch.tensor(PROXY), torch.tensor(TRUTH)
+p_ref, proxy_8, truth_8 = (torch.tensor(numbers) for numbers in (preferences.REFERENCE, preferences.PROXY, preferences.TRUTH))
 rows = []
 for beta in (0.5, 1.0, 3.0):
     logits = p_ref.log().clone().requires_grad_()
@@ -461,14 +459,6 @@ def finals(policies, count=None, seed=9):
     return texts, [value.view(policies.runs, count).mean(1) for value in (proxy(texts), true_rewards(texts), gap)]
 
 
-def interval(values):
-    """Mean and 95 % t interval over seeds, as text."""
-    values = torch.as_tensor(values, dtype=torch.float64)
-    t = {2: 12.71, 3: 4.30, 4: 3.18}[len(values)]
-    half = t * float(values.std()) / len(values) ** 0.5
-    return f"{values.mean():.2f} ({values.mean() - half:.2f} to {values.mean() + half:.2f})"
-
-
 texts, ends = finals(first)
 each = len(texts) // first.runs
 show_table(("no leash", f"beta = {HELD:g}"), list(zip(texts[:4], texts[n_seeds * each : n_seeds * each + 4], strict=True)))
@@ -477,23 +467,26 @@ assert len(ends) == 3
 # %% tags=["device"]
 begin = (float(proxy(lists).mean()), float(worth.mean()), 0.0)
 coin = torch.Generator().manual_seed(3)
-blind, _ = climb([0.0] * n_seeds, reinforce, reward=lambda texts: torch.randn(len(texts), generator=coin))
+blind, _ = climb([FREE] * n_seeds + [HELD] * n_seeds, reinforce, reward=lambda texts: torch.randn(len(texts), generator=coin))
 blind_ends = finals(blind)[1]
 arms = {"no leash": slice(0, n_seeds), f"beta = {HELD:g}": slice(n_seeds, None)}
 rows = [("the reference", *(f"{value:.2f}" for value in begin))]
-rows += [(name, *(interval(end[part]) for end in ends)) for name, part in arms.items()]
-rows.append(("control: random reward, no leash", *map(interval, blind_ends)))
+rows += [(name, *(over_seeds(end[part]) for end in ends)) for name, part in arms.items()]
+rows += [(f"control: random reward, {name}", *(over_seeds(end[part]) for end in blind_ends)) for name, part in arms.items()]
 show_table(("policy", "proxy", "truth", "KL, nats"), rows, f"After {n_steps} steps, {n_seeds} seeds, 95 % t intervals")
 drop = ends[1][:n_seeds].mean() - begin[1]
 outcome("10.p2", 3 if drop < -0.5 else 1 if drop > 0.5 else 2)
 record("truth after REINFORCE", {name: round(float(ends[1][part].mean()), 2) for name, part in arms.items()})
-assert len(rows) == 4
+assert len(rows) == 5
 
 # %% [markdown]
 # This is **reward hacking**, or overoptimization. The reward model is right about the reference's lists and wrong about lists that nobody
 # writes. The policy without a leash moves there, because there the proxy is highest, and the proxy keeps rising while the truth falls. On
-# the leash the same loop with the same proxy makes better lists than the reference. The control got as many steps and a reward
-# without any meaning. It tells you how much moves without a signal.
+# the leash the same loop with the same proxy makes better lists than the reference. Why? Look at what the policy without a leash writes.
+# The reward model counts repeated items as items, and it has never seen a list that repeats one eight times.
+#
+# The two controls got as many steps and a reward without any meaning. On the leash such a policy should stay near the reference. Without
+# a leash it walks at random, and nothing calls it back, so its KL can grow without any gain. A large KL by itself says nothing.
 #
 # The shape is no accident of shopping lists. Gao et al. (2022, arXiv:2210.10760) measured it for language models, with one large reward
 # model in the place of the truth and smaller ones as proxies.
@@ -617,7 +610,7 @@ with guard("5 PPO and GRPO", need_gib=0.5):
 trained = {"REINFORCE": (first, curves), **trained}
 results = {name: finals(policies)[1] for name, (policies, _) in trained.items()}
 for leash, part in arms.items():
-    rows = [(name, *(interval(end[part]) for end in result)) for name, result in results.items()]
+    rows = [(name, *(over_seeds(end[part]) for end in result)) for name, result in results.items()]
     show_table(
         ("algorithm", "proxy", "truth", "KL, nats"),
         rows,
@@ -628,17 +621,15 @@ assert set(results) == {"REINFORCE", "PPO", "GRPO"}
 # %% tags=["device"]
 held = sorted(((result[1][n_seeds:].mean().item(), name) for name, result in results.items()), reverse=True)
 (_, winner), (_, second) = held[:2]
-a, b = results[winner][1][n_seeds:].double(), results[second][1][n_seeds:].double()
-margin = (a.mean() - b.mean()).item()
-error = (a.var() / len(a) + b.var() / len(b)).sqrt().item() * {2: 12.71, 3: 4.30, 4: 3.18}[len(a)]
-print(f"{winner} minus {second} on the leash: {margin:.2f} ({margin - error:.2f} to {margin + error:.2f})")
-outcome("10.p3", 4 if margin < error else 1 + list(results).index(winner))
+lead = t_interval(results[winner][1][n_seeds:] - results[second][1][n_seeds:])  # seed by seed
+print(f"{winner} minus {second} on the leash: {lead.mean:.2f} ({lead.low:.2f} to {lead.high:.2f})")
+outcome("10.p3", 4 if lead.low <= 0 else 1 + list(results).index(winner))
 record("truth on the leash", {name: round(float(r[1][n_seeds:].mean()), 2) for name, r in results.items()})
-assert error > 0
+assert lead.low <= lead.mean
 
 # %% [markdown]
-# Look at both tables. Without a leash every algorithm ends in the same kind of place, because the fault is in the reward and not in
-# the algorithm. On the leash compare the columns KL and truth together. Three steps per batch go further along in the same number of texts,
+# Look at both tables. Does any of the three escape without a leash? The fault is in the reward, and no algorithm can know it. On the
+# leash compare the columns KL and truth together. Three steps per batch go further along in the same number of texts,
 # and each algorithm with another learning rate would stand elsewhere. These are one set of settings, and no ranking of algorithms.
 # GRPO divides by a standard deviation, so its effective step and the weight of its leash differ from PPO's, too.
 #
@@ -654,7 +645,7 @@ BETAS, n_sweep = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0), lab.size(smoke=2, small=3)
 with guard("6 A sweep", need_gib=0.5):
     swept, _ = climb([beta for beta in BETAS for _ in range(n_sweep)], reinforce, seed=2)
 sweep = [end.view(len(BETAS), n_sweep) for end in finals(swept, lab.size(smoke=32, small=150))[1]]
-rows = [(f"{beta:g}", *(interval(end[i]) for end in sweep)) for i, beta in enumerate(BETAS)]
+rows = [(f"{beta:g}", *(over_seeds(end[i]) for end in sweep)) for i, beta in enumerate(BETAS)]
 show_table(("beta", "proxy", "truth", "KL, nats"), rows, f"After {n_steps} steps, {n_sweep} seeds, 95 % t intervals")
 best = int(sweep[1].mean(1).argmax())
 outcome("10.p4", 1 if best == 0 else 3 if best == len(BETAS) - 1 else 2)
@@ -677,8 +668,8 @@ assert len(distance) == len(BETAS)
 
 # %% [markdown]
 # Gao et al. draw the same axes for language models and find curves of this kind. A short leash keeps the policy where the reward model was
-# fitted, and little is gained. A long one leads to texts that were never compared. The best beta cannot be read off the proxy, which only
-# rises. In practice one looks at texts, asks people again, and stops early.
+# fitted, and little is gained. A long one leads to texts that were never compared. Neighbouring weights may be too close for three seeds
+# to tell apart. The best beta cannot be read off the proxy, which only rises along the axis. In practice one looks at texts, asks people again, and stops early.
 #
 # ### Play with it
 #
@@ -711,7 +702,7 @@ assert len(pairs) == 300
 # %% [markdown]
 # ### Be a rater
 #
-# Ten pairs. Write A or B for each into `mine`, without looking at rules. If you leave it empty, a second hurried rater stands in for you.
+# Ten pairs. Write A or B for each into `mine`, and don't think of the rules. If you leave it empty, a second hurried rater stands in.
 
 # %%
 by_id = {pair["id"]: pair for pair in pairs}
@@ -739,13 +730,6 @@ truth_choice = "".join("A" if a > b else "B" for a, b in worths)
 you = mine if len(mine) == len(ten) else second_rater
 
 
-def kappa(one, two):
-    """Cohen's kappa of two raters, given as texts of A and B."""
-    agree = mean(a == b for a, b in zip(one, two, strict=True))
-    chance = sum((one.count(c) / len(one)) * (two.count(c) / len(two)) for c in "AB")
-    return (agree - chance) / (1 - chance) if chance < 1 else 1.0
-
-
 rows = []
 for name, a, b in (
     ("you, the hurried rater", you, hurried),
@@ -754,7 +738,7 @@ for name, a, b in (
 ):
     same = sum(x == y for x, y in zip(a, b, strict=True))
     share = evaluation.wilson_interval(same, len(a))
-    rows.append((name, f"{same} of 10", f"{share.low:.0%} to {share.high:.0%}", f"{kappa(a, b):.2f}"))
+    rows.append((name, f"{same} of 10", f"{share.low:.0%} to {share.high:.0%}", f"{cohen_kappa(a, b):.2f}"))
 show_table(("raters", "agree", "95 % interval", "kappa"), rows)
 assert len(you) == 10
 
@@ -832,32 +816,8 @@ assert scores.shape == lengths.shape == truths.shape
 
 
 # %% tags=["device"]
-def share_right(values, goal):
-    """Per held-out note: the share of its pairs in which `values` orders the two replies as `goal` does; ties in goal are left out."""
-    by_note = {}
-    for n, first, second in ask.tolist():
-        wanted = goal[n, first] - goal[n, second]
-        if wanted != 0:
-            by_note.setdefault(n, []).append(float((values[n, first] - values[n, second]) * wanted > 0))
-    return [mean(hits) for hits in by_note.values()]
-
-
-def rater_share(values):
-    """Per held-out note: the share of its pairs in which `values` prefers what the rater preferred."""
-    by_note = {}
-    for n, first, second in ask.tolist():
-        by_note.setdefault(n, []).append(float(values[n, first] > values[n, second]))
-    return [mean(hits) for hits in by_note.values()]
-
-
-def per_cent(hits):
-    """Mean and interval over notes, as text."""
-    found = evaluation.bootstrap_interval(hits)
-    return f"{found.mean:.0%} ({found.low:.0%} to {found.high:.0%})"
-
-
 rows = [
-    (name, per_cent(rater_share(values)), per_cent(share_right(values, truths)), per_cent(share_right(values, lengths)))
+    (name, over_notes(agreement(values, ask)), over_notes(agreement(values, ask, truths)), over_notes(agreement(values, ask, lengths)))
     for name, values in {"reward model": scores, "the longer reply": lengths, "the truth": truths}.items()
 ]
 show_table(
@@ -865,13 +825,13 @@ show_table(
     rows,
     f"Held-out pairs of {int((~is_train).sum())} notes, 95 %",
 )
-outcome("10.p5", 100 * mean(share_right(scores, truths)))
-record("reward model, share of the truth", round(mean(share_right(scores, truths)), 3))
-assert 0 <= mean(rater_share(scores)) <= 1
+outcome("10.p5", 100 * mean(agreement(scores, ask, truths)))
+record("reward model, share of the truth", round(mean(agreement(scores, ask, truths)), 3))
+assert 0 <= mean(agreement(scores, ask)) <= 1
 
 # %% [markdown]
-# The reward model is good at what it was trained for, which is to foresee the *rater*. Read the columns side by side. What it has learned
-# is largely the length, because the length foresees this rater well. Singhal et al. (2023, arXiv:2310.03716) find that in public data
+# The reward model is good at what it was trained for, which is to foresee the *rater*. Read the columns side by side, and hold its last two
+# numbers against each other. Much of what it has learned is the length, because the length foresees this rater well. Singhal et al. (2023, arXiv:2310.03716) find that in public data
 # sets a large part of what RLHF gains is a gain in length. *Going further* takes the length out.
 #
 # **Try it.** Score a reply of your own. Put it into `pack` with a note's prompt, and follow the two cells above.
@@ -979,7 +939,8 @@ assert len(rows) == 5
 
 # %% [markdown]
 # The first row is the mean of the pool, and a random choice stays there but for chance. What the truth could pick out shows what the pool
-# holds. Compare the reward model's column with both, and its lengths with the last line.
+# holds. The verdict below the table says whether these notes can tell the reward model's choice from a random one, and how large a
+# difference they could have shown. The last line shows how the length of its choice grows with *n*.
 #
 # ## 10. DPO: without a reward model
 #
@@ -1076,9 +1037,9 @@ n, yes, no = ask.T
 rows = []
 for arm, runs in gains.items():
     parts = [[float(g[n, yes].mean()) for g in runs], [float(g[n, no].mean()) for g in runs]]
-    agreement = [[100 * mean(judge) for judge in judged] for judged in (
-        [rater_share(g) for g in runs], [share_right(g, truths) for g in runs], [share_right(g, lengths) for g in runs])]  # fmt: skip
-    rows.append((arm, *map(interval, parts), *map(interval, agreement)))
+    for goal in (None, truths, lengths):
+        parts.append([100 * mean(agreement(g, ask, goal)) for g in runs])
+    rows.append((arm, *map(over_seeds, parts)))
 header = (
     "trained on",
     "preferred: change in nats",
@@ -1150,10 +1111,10 @@ scaled = (lengths - lengths[is_train].mean()) / lengths[is_train].std()
 with_length = torch.cat([vectors, 30 * scaled.unsqueeze(-1)], dim=-1)  # the factor frees the column from the decay
 fitted = fit_weights(with_length[learn[:, 0], learn[:, 1]], with_length[learn[:, 0], learn[:, 2]], decay=0.1)
 without = vectors @ fitted[:-1]
-rows = [(name, per_cent(rater_share(v)), per_cent(share_right(v, truths)), per_cent(share_right(v, lengths))) for name, v in (
+rows = [(name, over_notes(agreement(v, ask)), over_notes(agreement(v, ask, truths)), over_notes(agreement(v, ask, lengths))) for name, v in (
     ("as before", scores), ("length taken out", without))]  # fmt: skip
 show_table(("reward model", "agrees with the rater", "with the truth", "with the length"), rows)
-print(evaluation.compare(share_right(without, truths), share_right(scores, truths), ("length taken out", "as before")))
+print(evaluation.compare(agreement(without, ask, truths), agreement(scores, ask, truths), ("length taken out", "as before")))
 assert fitted.isfinite().all()
 
 # %% [markdown] tags=["optional"]
@@ -1171,7 +1132,7 @@ for pair, chance in zip(pairs, flip, strict=True):
 after = likelihood.clone()
 after[test_rows] = dpo_arm(careful, 0)
 gain = after - likelihood
-print("agrees with the truth:", per_cent(share_right(gain, truths)), "| with the length:", per_cent(share_right(gain, lengths)))
+print("agrees with the truth:", over_notes(agreement(gain, ask, truths)), "| with the length:", over_notes(agreement(gain, ask, lengths)))
 assert gain.isfinite().all()
 
 # %% [markdown] tags=["optional"]

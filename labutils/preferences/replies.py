@@ -60,6 +60,7 @@ def _plain(text: str) -> str:
 
 def _claims(text: str) -> set[str]:
     """Numbers, names and colours of a text: what a reply must have from its note."""
+    text = re.sub(r"\b(Mrs?|Ms|Dr)\. ", "ms ", text)  # a title ends no sentence, and what follows is a name
     words = re.findall(r"[A-Za-z0-9']+(?::\d+)?", text)
     found = {NUMERALS.get(word.lower(), word.lower()) for word in words if word[0].isdigit() or word.lower() in NUMERALS}
     found |= {word.lower() for word in words if word.lower() in COLOURS}

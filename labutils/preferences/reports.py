@@ -1,0 +1,82 @@
+"""What the tables of lab 10 say: intervals over seeds and over notes, agreement of two raters, agreement of a judge with a goal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from torch import Tensor
+
+from labutils.errors import LabError
+from labutils.evaluation.intervals import Interval, as_scores, bootstrap_interval
+
+
+def t_interval(values: Sequence[float] | Tensor, level: float = 0.95) -> Interval:
+    """The mean of a few runs and its Student t interval, which allows for how little a few runs say of their own spread.
+
+    Args:
+        values: one number per seed, two at least.
+        level: how often such an interval holds the true mean, if the runs are normally distributed.
+
+    Raises:
+        LabError: fewer than two numbers, a number that is not finite, or a level outside 0..1.
+
+    Example: 1, 2 and 3 have the mean 2 and an interval of -0.48 to 4.48.
+    """
+    from scipy.stats import t
+
+    if not 0 < level < 1:
+        raise LabError(f"level={level!r} must lie between 0 and 1.")
+    scores = as_scores([float(value) for value in values], "runs")
+    half = float(t.ppf((1 + level) / 2, len(scores) - 1)) * float(scores.std(ddof=1)) / len(scores) ** 0.5
+    mean = float(scores.mean())
+    return Interval(mean, mean - half, mean + half)
+
+
+def over_seeds(values: Sequence[float] | Tensor) -> str:
+    """`t_interval` as text, "1.20 (0.90 to 1.50)"."""
+    found = t_interval(values)
+    return f"{found.mean:.2f} ({found.low:.2f} to {found.high:.2f})"
+
+
+def over_notes(shares: Sequence[float]) -> str:
+    """The mean of one share per note with its bootstrap interval as text, "75% (60% to 88%)"."""
+    found = bootstrap_interval(shares)
+    return f"{found.mean:.0%} ({found.low:.0%} to {found.high:.0%})"
+
+
+def cohen_kappa(one: Sequence[str], two: Sequence[str]) -> float:
+    """Agreement of two raters above what their own habits would give by chance: 0 at chance, 1 where they always agree.
+
+    Raises:
+        LabError: no choices, or lists of different lengths.
+
+    Source: Cohen 1960 (Educational and Psychological Measurement 20, 37-46).
+
+    >>> cohen_kappa("AABB", "AABA")
+    0.5
+    """
+    if not one or len(one) != len(two):
+        raise LabError(f"The raters made {len(one)} and {len(two)} choices: give two lists of the same items.")
+    agree = fmean(a == b for a, b in zip(one, two, strict=True))
+    chance = sum((list(one).count(choice) / len(one)) * (list(two).count(choice) / len(two)) for choice in set(one))
+    return (agree - chance) / (1 - chance) if chance < 1 else 1.0
+
+
+def agreement(values: Tensor, pairs: Tensor, goal: Tensor | None = None) -> list[float]:
+    """How often a judge's numbers order two replies as they should be ordered: one share per note.
+
+    Args:
+        values: (N, K) the judge's number for each reply of each note.
+        pairs: (P, 3) note, preferred reply, other reply.
+        goal: (N, K) numbers that say the right order; pairs with equal ones are left out. Without it, the preferred reply is right.
+
+    Returns:
+        a share for each note that has a pair, in the order in which the notes occur.
+    """
+    by_note: dict[int, list[float]] = {}
+    for note, first, second in pairs.tolist():
+        wanted = 1.0 if goal is None else float(goal[note, first] - goal[note, second])
+        if wanted:
+            by_note.setdefault(note, []).append(float(float(values[note, first] - values[note, second]) * wanted > 0))
+    return [fmean(hits) for hits in by_note.values()]
