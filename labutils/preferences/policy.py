@@ -17,7 +17,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from labutils.errors import LabError
-from labutils.validation import require_positive, require_whole_number
+from labutils.validation import require_positive, require_tensor, require_whole_number
 
 ITEMS = (
     "tea",
@@ -72,14 +72,33 @@ def encode(texts: Sequence[str]) -> Tensor:
     return torch.tensor(rows, dtype=torch.long).reshape(len(rows), LENGTH)
 
 
+def _require_ids(ids: Tensor, dimensions: int = 1, last: int | None = None) -> None:
+    """Refuse what are no ids of characters."""
+    require_tensor("ids", ids, dimensions, last=last, floating=False)
+    if ids.dtype != torch.long or (ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < VOCABULARY):
+        raise LabError(f"ids must be whole numbers from 0 to {VOCABULARY - 1}: make them with encode() or sample().")
+
+
 def decode(ids: Tensor) -> list[str]:
-    """The texts of ids (B, LENGTH), up to and with the first end."""
+    """The texts of ids (B, LENGTH), up to and with the first end.
+
+    Raises:
+        LabError: other numbers than ids, or another shape.
+    """
+    _require_ids(ids, 2)
+    if ids.dim() > 2:
+        raise LabError(f"ids has the shape {tuple(ids.shape)}; give one row per text, (B, T).")
     texts = ["".join(ALPHABET[i] for i in row) for row in ids.tolist()]
     return [text[: text.index(".") + 1] if "." in text else text for text in texts]
 
 
 def written_mask(ids: Tensor) -> Tensor:
-    """True where a character was chosen, (..., LENGTH): up to and with the first end."""
+    """True where a character was chosen, (..., LENGTH): up to and with the first end.
+
+    Raises:
+        LabError: other numbers than ids.
+    """
+    _require_ids(ids)
     ended = (ids == END).cumsum(-1)
     return (ended == 0) | ((ended == 1) & (ids == END))
 
@@ -90,7 +109,12 @@ def _one_hot() -> Tensor:
 
 
 def features(ids: Tensor) -> Tensor:
-    """What the network reads at each place, (..., LENGTH, FEATURES): the window, the place, and counts of all characters before."""
+    """What the network reads at each place, (..., LENGTH, FEATURES): the window, the place, and counts of all characters before.
+
+    Raises:
+        LabError: other numbers than ids, or texts of another length.
+    """
+    _require_ids(ids, last=LENGTH)
     hot = _one_hot()[ids]  # (..., T, V)
     shifted = [torch.cat([torch.zeros_like(hot[..., :k, :]), hot[..., :-k, :]], dim=-2) for k in range(1, WINDOW + 1)]
     place = torch.eye(LENGTH).expand(*ids.shape[:-1], LENGTH, LENGTH)
