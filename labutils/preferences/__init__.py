@@ -6,7 +6,7 @@ from labutils.lazy import lazy_names
 
 _NAMES = {
     "explorer": ["explore_preferences", "preference_view"],
-    "frozen": ["Packed", "Tail", "hidden_states", "pack", "reply_means", "reply_prompt"],
+    "frozen": ["PackedReplies", "Tail", "hidden_states", "pack", "reply_means", "reply_prompt"],
     "policy": ["ITEMS", "LENGTH", "Policies", "decode", "encode", "features", "train_reference", "written_list", "written_mask"],
     "replies": ["Worth", "drawn_choices", "rater_probability", "reply_worth"],
     "reports": ["agreement", "cohen_kappa", "over_notes", "over_seeds", "t_interval"],

@@ -26,7 +26,7 @@ def reply_prompt(row: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedReplies:
     """Rows of one prompt and its replies, padded to one length T.
 
     Attributes:
@@ -43,13 +43,14 @@ class Packed:
     before: Tensor
     replies: int
 
-    def rows(self, chosen: Tensor) -> Packed:
+    def rows(self, chosen: Tensor) -> PackedReplies:
         """Some of the rows."""
-        return Packed(self.ids[chosen], self.places[chosen], self.branch[chosen], self.before[chosen], self.replies)
+        return PackedReplies(self.ids[chosen], self.places[chosen], self.branch[chosen], self.before[chosen], self.replies)
 
-    def to(self, device: Any) -> Packed:
+    def to(self, device: Any) -> PackedReplies:
         """The same rows on a device."""
-        return Packed(*(part.to(device) for part in (self.ids, self.places, self.branch, self.before)), self.replies)
+        ids, places, branch, before = (part.to(device) for part in (self.ids, self.places, self.branch, self.before))
+        return PackedReplies(ids, places, branch, before, self.replies)
 
     def mask(self) -> Tensor:
         """(N, 1, T, T), True where a token may look: at the prompt and at its own reply, not ahead."""
@@ -58,7 +59,7 @@ class Packed:
         return (same & torch.ones(length, length, dtype=torch.bool, device=self.ids.device).tril()).unsqueeze(1)
 
 
-def pack(tokenizer: Any, prompts: Sequence[str], replies: Sequence[Sequence[str]]) -> Packed:
+def pack(tokenizer: Any, prompts: Sequence[str], replies: Sequence[Sequence[str]]) -> PackedReplies:
     """Prompts, each with its replies, as rows; every reply ends in the tokenizer's end token.
 
     Raises:
@@ -80,11 +81,13 @@ def pack(tokenizer: Any, prompts: Sequence[str], replies: Sequence[Sequence[str]
         made.append((ids, places, branch, before))
     longest = max(len(row[0]) for row in made)
     fills = (tokenizer.eos_token_id, 0, -1, 0)
-    columns = [torch.tensor([row[k] + [fills[k]] * (longest - len(row[0])) for row in made]) for k in range(4)]
-    return Packed(*columns, max(map(len, replies)))
+    ids_, places_, branch_, before_ = (
+        torch.tensor([row[k] + [fills[k]] * (longest - len(row[0])) for row in made]) for k in range(4)
+    )
+    return PackedReplies(ids_, places_, branch_, before_, max(map(len, replies)))
 
 
-def _through(layers: Any, rotary: Any, hidden: Tensor, packed: Packed) -> Tensor:
+def _through(layers: Any, rotary: Any, hidden: Tensor, packed: PackedReplies) -> Tensor:
     """Hidden states (N, T, D) through some of the model's layers."""
     angles, mask = rotary(hidden, packed.places), packed.mask()
     for layer in layers:
@@ -94,7 +97,7 @@ def _through(layers: Any, rotary: Any, hidden: Tensor, packed: Packed) -> Tensor
 
 
 @torch.no_grad()
-def hidden_states(model: Any, packed: Packed, layers: Sequence[int], rows: int = 8) -> list[Tensor]:
+def hidden_states(model: Any, packed: PackedReplies, layers: Sequence[int], rows: int = 8) -> list[Tensor]:
     """The hidden states (N, T, D) behind so many layers, for each of `layers` in rising order, from one pass; on the CPU."""
     kept: list[list[Tensor]] = [[] for _ in layers]
     for chosen in torch.arange(len(packed.ids)).split(rows):
@@ -107,7 +110,7 @@ def hidden_states(model: Any, packed: Packed, layers: Sequence[int], rows: int =
     return [torch.cat(parts) for parts in kept]
 
 
-def reply_means(hidden: Tensor, packed: Packed) -> Tensor:
+def reply_means(hidden: Tensor, packed: PackedReplies) -> Tensor:
     """The mean of each reply's hidden states, its end token included: (N, K, D)."""
     masks = torch.stack([packed.branch == k + 1 for k in range(packed.replies)], dim=1).to(hidden.dtype)  # (N, K, T)
     return masks @ hidden / masks.sum(-1, keepdim=True).clamp(min=1)
@@ -127,7 +130,7 @@ class Tail(nn.Module):
         self.head.requires_grad_(False)
         self._rotary = [model.model.rotary_emb]  # in a list, so that it is no part of this module
 
-    def forward(self, hidden: Tensor, packed: Packed) -> Tensor:
+    def forward(self, hidden: Tensor, packed: PackedReplies) -> Tensor:
         """log p of each reply, the sum over its tokens with the end: (N, K), from hidden states (N, T, D) before these layers."""
         packed, hidden = packed.to(self.head.weight.device), hidden.to(self.head.weight)
         states = _through(self.layers, self._rotary[0], hidden, packed)

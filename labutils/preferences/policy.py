@@ -129,6 +129,7 @@ class Policies(nn.Module):
         """Random weights, the same for all runs; torch's global generator is left alone."""
         super().__init__()
         require_whole_number("runs", runs)
+        require_whole_number("seed", seed, 0)
         draw = torch.Generator().manual_seed(seed)
 
         def weights(n_in: int, n_out: int) -> nn.Parameter:
@@ -209,11 +210,14 @@ def train_reference(steps: int = 300, batch: int = 128, rate: float = 0.005, see
         seed: of the weights and of the lists.
 
     Raises:
-        LabError: a size that is no whole number of at least 1, or a rate that is no number above 0.
+        LabError: a size that is no whole number of at least 1, or a rate that is no number above 0 and at most 1.
     """
     require_whole_number("steps", steps)
     require_whole_number("batch", batch)
+    require_whole_number("seed", seed, 0)
     require_positive("rate", rate)
+    if rate > 1:
+        raise LabError(f"rate={rate!r} would throw the weights about: choose a learning rate below 1, such as 0.005.")
     rng, policy = random.Random(seed), Policies(1, seed)
     optimizer = torch.optim.AdamW(policy.parameters(), lr=rate, weight_decay=0.0)
     for step in range(steps):

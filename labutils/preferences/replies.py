@@ -108,8 +108,8 @@ def drawn_choices(pairs: Sequence[Mapping[str, Any]], rows: Mapping[str, Mapping
         seed: of the draws. Seed 0 gives the choices of data/preferences.
     """
     draws = np.random.default_rng(seed).random(len(pairs))
-    probabilities = [
-        rater_probability(*(rows[pair["note"]]["replies"][pair[side]] for side in ("first", "second")), rows[pair["note"]])
-        for pair in pairs
-    ]
+    probabilities = []
+    for pair in pairs:
+        row = rows[pair["note"]]
+        probabilities.append(rater_probability(row["replies"][pair["first"]], row["replies"][pair["second"]], row))
     return [bool(draw < p) for draw, p in zip(draws, probabilities, strict=True)]

@@ -64,7 +64,7 @@ def test_a_text_that_is_no_list_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "worth"),
-    [(".", 0), ("tea.", 1), ("tea tea.", 0), ("tea milk eggs rice.", 4), ("tea milk eggs rice oil.", 3), ("te", -1)],
+    [(".", 0), ("tea.", 1), ("tea tea.", 0), ("tea milk eggs rice.", 4), ("tea milk eggs rice oil.", 3), ("teas", -1)],
 )
 def test_the_truth(text: str, worth: float) -> None:
     assert rewards.true_reward(text) == worth

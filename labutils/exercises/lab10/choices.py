@@ -95,8 +95,8 @@ def dpo_loss_cases() -> Cases:
 
 
 def random_dpo_loss(rng: random.Random, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor, float]:
-    four = [drawn(rng, 1 + size, spread=3) - 10 for _ in range(4)]
-    return (*four, rng.choice((0.1, 0.25, 0.5, 2.0)))
+    a, b, c, d = (drawn(rng, 1 + size, spread=3) - 10 for _ in range(4))
+    return a, b, c, d, rng.choice((0.1, 0.25, 0.5, 2.0))
 
 
 def margin_without_reference(c: Tensor, r: Tensor, rc: Tensor, rr: Tensor, beta: float) -> Tensor:
