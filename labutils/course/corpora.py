@@ -310,10 +310,10 @@ def load_problems() -> DatasetDict:
 def load_preferences() -> DatasetDict:
     """Notes with a question and four replies, and which of two replies a hurried rater prefers, for lab 10.
 
-    Splits notes, pairs, rating, pool (60, 300, 10, 20 rows). notes: id; split ("train" or "test"); note; question; answers (texts of
+    Splits notes, pairs, rating, pool (60, 300, 10, 58 rows). notes: id; split ("train" or "test"); note; question; answers (texts of
     which a helpful reply holds one); replies (four). pairs: id; note; split; first, second (places in the note's replies); preferred
-    ("first" or "second"). rating: id; pair (ten pairs for a learner's own choice). pool: id; note (of the test split); replies (sixteen,
-    written by the course's model; `python benchmarks/reply_pool.py` makes them).
+    ("first" or "second"). rating: id; pair (ten pairs for a learner's own choice). pool: id; note; replies (sixteen, written
+    by the course's model with the other two notes in its prompt; `python benchmarks/reply_pool.py` makes them).
     """
     return _splits(
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -33,10 +34,11 @@ def t_interval(values: Sequence[float] | Tensor, level: float = 0.95) -> Interva
     return Interval(mean, mean - half, mean + half)
 
 
-def over_seeds(values: Sequence[float] | Tensor) -> str:
-    """`t_interval` as text, "1.20 (0.90 to 1.50)"."""
+def over_seeds(values: Sequence[float] | Tensor, bounds: tuple[float, float] = (-math.inf, math.inf)) -> str:
+    """`t_interval` as text, "1.20 (0.90 to 1.50)", cut off at the values that the quantity can have at all."""
     found = t_interval(values)
-    return f"{found.mean:.2f} ({found.low:.2f} to {found.high:.2f})"
+    low, high = max(found.low, bounds[0]), min(found.high, bounds[1])
+    return f"{found.mean:.2f} ({low:.2f} to {high:.2f})"
 
 
 def over_notes(shares: Sequence[float]) -> str:
