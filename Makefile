@@ -11,7 +11,7 @@ NBVAL := $(RUN) tools/validate.py
 # Unit tests on all cores; what measures memory or time runs alone afterwards.
 SIDE_BY_SIDE := $(RUN) -m pytest -q -n auto --dist worksteal
 
-.PHONY: help lab setup dev test quick test-full test-gpu test-own test-browser test-nbgrader test-room test-sagemaker test-hub pythons proof report build bench wheel-test lint lock
+.PHONY: help lab setup dev test quick test-full test-gpu test-repeat test-below test-own test-browser test-nbgrader test-room test-sagemaker test-hub pythons proof report build bench wheel-test lint lock
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\): *.*## /  make \1 - /p' Makefile
@@ -40,6 +40,12 @@ test-full: setup ## the solutions at their real sizes, every learner notebook to
 
 test-gpu: setup ## the solution notebooks on CUDA; fails where there is no CUDA device
 	$(NBVAL) --profile gpu --require-cuda labs/solutions
+
+test-repeat: setup ## every notebook twenty times at the smoke profile: nothing may fail now and then; hours
+	$(NBVAL) --profile smoke --repeat 20 labs/solutions labs
+
+test-below: setup ## every right answer that the tests know, in its notebook, and the cells below it run; half an hour
+	$(RUN) tools/below.py
 
 test-own: setup  ## every lab with other models and a person's own dialogues: to its end, or refused in one sentence
 	$(RUN) tools/own_inputs.py

@@ -19,6 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import api_gate
 import sandbox
@@ -35,6 +36,7 @@ PEAK_GIB, DISK_GB = 3.2, 4.0
 MINUTES = {"05": 9, **{f"{n:02}": 4 for n in (0, 1, 2, 3, 4, 6)}}  # of a lab, all cells; 6 of a later one
 FIRST_SEVEN = 20  # minutes of labs 00 to 06 together
 SECONDS = {"import labutils": 0.3, "from labutils import load_model; load_model()": 3.0}
+SLACK = 0.3  # of a measured exponent
 FED = "tests/test_public_doors.py"
 JUDGED = "tests/exercises/test_exercises.py"
 
@@ -190,15 +192,47 @@ def names() -> Promise:
     return Promise("names and keywords of the libraries that are missing", "none", ", ".join(gone) or "none", not gone)
 
 
-def gpu() -> Promise:
-    """What `make test-gpu` left."""
-    file = ROOT / "build" / "gpu.json"
-    if not file.exists():
-        return Promise("labs on CUDA", "all pass", "unproven: `make test-gpu` has not run here", None)
-    facts = json.loads(file.read_text(encoding="utf-8"))
-    return Promise(
-        "labs on CUDA", "all pass", f"{facts['passed']} of {facts['labs']} on {facts['gpu']}", facts["passed"] == facts["labs"]
-    )
+def kept(name: str) -> Any:
+    """What a longer target left in build/, or None."""
+    file = ROOT / "build" / f"{name}.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def longer() -> Iterator[Promise]:
+    """What the longer targets left: every right answer in its notebook, many runs of each, CUDA, how costs grow."""
+    runs, below, gpu, grown = kept("repeats"), kept("below"), kept("gpu"), kept("growth")
+    what = "right answers that run in the cells below them"
+    if below:
+        good = not below["failed rounds"]
+        yield Promise(what, "all", f"{below['answers']} answers, {below['failed rounds']} rounds failed", good)
+    else:
+        yield Promise(what, "all", "`make test-below` has not run here", None)
+    if runs:
+        said = f"{runs['passed']} of {runs['runs']}, {runs['notebooks']} notebooks"
+        yield Promise(
+            "notebooks, again and again",
+            "20 runs, all pass",
+            said,
+            runs["passed"] == runs["runs"] if runs["of each"] >= 20 else None,
+        )
+    else:
+        yield Promise("notebooks, again and again", "20 runs, all pass", "`make test-repeat` has not run here", None)
+    if gpu:
+        yield Promise(
+            "labs on CUDA", "all pass", f"{gpu['passed']} of {gpu['runs']} on {gpu['gpu']}", gpu["passed"] == gpu["runs"]
+        )
+    else:
+        yield Promise("labs on CUDA", "all pass", "unproven: `make test-gpu` has not run here", None)
+    if not grown:
+        yield Promise("how costs grow", "as the algorithm needs", "`python benchmarks/growth.py` has not run here", None)
+    for line in grown or []:
+        limit = line["needed"] + SLACK
+        yield Promise(
+            f"growth: {line['what']}",
+            f"exponent {line['needed']:g}, at most {limit:g}",
+            f"{line['exponent']:.2f}",
+            line["exponent"] <= limit,
+        )
 
 
 def page(promises: Iterable[Promise], rows: Iterable[tuple[str, ...]]) -> str:
@@ -216,7 +250,7 @@ def page(promises: Iterable[Promise], rows: Iterable[tuple[str, ...]]) -> str:
 def main() -> int:
     """Measure, print, write; 1 if a promise is not kept."""
     judged, rows = checks()
-    promises = [*labs(), *start_up(), *disk(), cells(), *judged, doors(), names(), walls(), gpu()]
+    promises = [*labs(), *start_up(), *disk(), cells(), *judged, doors(), names(), walls(), *longer()]
     table = Table("what", "promised", "measured", "")
     for p in promises:
         table.add_row(

@@ -15,7 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 from editions import FOLDERS, ROOT
@@ -85,6 +85,13 @@ def nbval(notebook: Path, profile: str, sandbox: bool, threads: int) -> Outcome:
     return Outcome(notebook, good, f"{'passed' if good else 'FAILED'} {name}\n" + "".join(f"    {x}\n" for x in lines), output)
 
 
+def keep(name: str, facts: dict[str, Any]) -> None:
+    """Leave a result in build/, where `make proof` finds it."""
+    file = ROOT / "build" / f"{name}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+
+
 def main(
     paths: Annotated[list[Path], typer.Argument(help="Notebooks, or folders of them.")],
     profile: Annotated[str, typer.Option(help="LABS_PROFILE of the run.")] = "smoke",
@@ -93,6 +100,7 @@ def main(
     workers: Annotated[
         Optional[int], typer.Option("--workers", "-n", help="Notebooks at a time; by default as many as fit.")
     ] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Run each notebook so many times, to find what fails now and then.")] = 1,
 ) -> None:
     """Run nbval on every notebook and fail if any fails."""
     if require_cuda:
@@ -119,24 +127,22 @@ def main(
     outcomes = []
     with ThreadPoolExecutor(workers, initializer=take_cores) as pool:
         threads = max(1, limits.cores() // workers)
-        for future in as_completed([pool.submit(nbval, path, profile, sandbox, threads) for path in chosen]):
+        for future in as_completed([pool.submit(nbval, path, profile, sandbox, threads) for path in chosen * repeat]):
             outcomes.append(future.result())
             print(outcomes[-1].summary, end="", flush=True)
     failed = [outcome for outcome in outcomes if not outcome.passed]
     for outcome in failed:
         print(f"\n{'=' * 20} {outcome.notebook.relative_to(ROOT)}\n{outcome.output}", flush=True)
     minutes = (time.perf_counter() - start) / 60
-    print(f"nbval: {len(outcomes) - len(failed)} of {len(outcomes)} notebooks passed in {minutes:.1f} minutes")
+    what = "notebooks" if repeat == 1 else f"runs ({repeat} of each notebook)"
+    print(f"nbval: {len(outcomes) - len(failed)} of {len(outcomes)} {what} passed in {minutes:.1f} minutes")
+    counts = {"runs": len(outcomes), "passed": len(outcomes) - len(failed), "minutes": round(minutes, 1)}
+    if repeat > 1:
+        keep("repeats", {"notebooks": len(chosen), "of each": repeat, **counts})
     if require_cuda:
         import torch
 
-        facts = {
-            "gpu": torch.cuda.get_device_name(),
-            "labs": len(outcomes),
-            "passed": len(outcomes) - len(failed),
-            "minutes": minutes,
-        }
-        (ROOT / "build" / "gpu.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+        keep("gpu", {"gpu": torch.cuda.get_device_name(), **counts})
     sys.exit(1 if failed else 0)
 
 

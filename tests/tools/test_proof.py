@@ -37,12 +37,30 @@ def test_the_page_escapes_what_it_shows() -> None:
     assert "<script>" not in page and "&lt;script&gt;" in page and "NOT kept" in page
 
 
-def test_the_gpu_line_says_what_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+LEFT = {
+    "gpu": {"gpu": "a card", "runs": 9, "passed": 8},
+    "below": {"answers": 40, "failed rounds": 0},
+    "repeats": {"notebooks": 2, "of each": 20, "runs": 40, "passed": 40},
+    "growth": [{"what": "a sum", "needed": 1, "exponent": 1.2}, {"what": "a sort", "needed": 1, "exponent": 2.0}],
+}
+
+
+def test_the_longer_targets_are_read_where_they_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proof, "ROOT", tmp_path)
-    assert proof.gpu().kept is None
+    assert {line.kept for line in proof.longer()} == {None}
     (tmp_path / "build").mkdir()
-    (tmp_path / "build" / "gpu.json").write_text(json.dumps({"gpu": "a card", "labs": 9, "passed": 8}), encoding="utf-8")
-    assert proof.gpu().kept is False and "8 of 9 on a card" in proof.gpu().measured
+    for name, facts in LEFT.items():
+        (tmp_path / "build" / f"{name}.json").write_text(json.dumps(facts), encoding="utf-8")
+    lines = {line.what: line for line in proof.longer()}
+    assert lines["labs on CUDA"].kept is False and "8 of 9 on a card" in lines["labs on CUDA"].measured
+    assert lines["right answers that run in the cells below them"].kept and lines["notebooks, again and again"].kept
+    assert lines["growth: a sum"].kept and lines["growth: a sort"].kept is False
+
+
+def test_few_repeats_do_not_keep_the_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "kept", lambda name: {**LEFT["repeats"], "of each": 2} if name == "repeats" else None)
+    (line,) = (line for line in proof.longer() if line.what == "notebooks, again and again")
+    assert line.kept is None
 
 
 def test_results_are_read_by_test_and_parameter(tmp_path: Path) -> None:
