@@ -666,7 +666,7 @@ fits["sum, one start"] = pretraining.fit_law(many_n, many_d, many_loss, starts=[
 rows = []
 for name, found in fits.items():
     best = found.optimum(6 * 70e9 * 1.4e12)
-    rows.append((name, f"{found.E:.2f}", f"{found.alpha:.3f}", f"{found.beta:.3f}", f"{best[1] / best[0]:,.0f}"))
+    rows.append((name, f"{found.E:.2f}", f"{found.alpha:.3f}", f"{found.beta:.3f}", f"{best[1] / best[0]:.3g}"))
 show_table(("fit", "E", "alpha", "beta", "best D / N at 70 B x 1.4 T"), rows)
 wrong = [
     name

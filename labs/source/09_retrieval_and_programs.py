@@ -35,6 +35,7 @@ lab = start("09", seed=0)
 import ast
 import math
 import operator
+import re
 import tempfile
 import time
 from fractions import Fraction
@@ -570,6 +571,9 @@ for arm, hits in right.items():
 show_table(("text in the prompt", "right", "share, 95 % interval"), rows)
 sample = [(row["question"], row["answer"], *(written[arm][i] for arm in written)) for i, row in enumerate(asked)]
 show_table(("question", "expected", *written), sample[:8], "What it wrote")
+print(
+    evaluation.compare([float(hit) for hit in right["gold"]], [float(hit) for hit in right["retrieved"]], ("gold", "retrieved"))
+)
 outcome("9.p5", 100 * mean(right["gold"]))
 record("right with the gold passages, share", mean(right["gold"]))
 assert len(right) == 3
@@ -677,8 +681,11 @@ curve = retrieval.risk_and_coverage(sure, [*right["retrieved"], *([False] * len(
 figure, axes = new_figure("Risk against coverage, when only the surest questions are answered")
 axes.plot([100 * c for _, c, _ in curve], [100 * r for _, _, r in curve], color=BLUE, drawstyle="steps-post")
 axes.set(xlabel="questions answered (%)", ylabel="wrong among them (%)", xlim=(0, 100), ylim=(0, 100))
-third = next(risk for _, coverage, risk in curve if coverage >= 1 / 3)
-show(figure, f"Risk {third:.0%} at a third of the questions, {curve[-1][2]:.0%} at all of them.")
+(third,) = [(coverage, risk) for _, coverage, risk in curve if coverage >= 1 / 3][:1]
+answered = round(third[0] * len(sure))
+interval = evaluation.wilson_interval(round(third[1] * answered), answered)
+ends = f"{interval.low:.0%} to {interval.high:.0%}, {answered} questions"
+show(figure, f"Risk {third[1]:.0%} ({ends}) at a third of the questions, {curve[-1][2]:.0%} at all of them.")
 assert len(curve) >= 2
 
 # %% [markdown]
@@ -1019,6 +1026,27 @@ assert lab.name == "09"
 
 # %% [markdown] tags=["optional"]
 # ## Going further
+#
+# ### Where words win
+#
+# People often search for an exact thing, such as a name, a year or a price. Take from each passage the first such word that stands in no
+# other passage, and ask for it. The lexical search can hardly miss. What does the dense search make of a name that it has never seen?
+
+# %% tags=["optional"]
+exact = [re.findall(r"(?<=[a-z,] )[A-Z][a-z]+|\b\d[\d.:]*\d\b", text) for text in texts]
+lookups = []
+for i, words in enumerate(exact):
+    alone = [word for word in words if sum(word in text for text in texts) == 1]
+    lookups += [(f"Which passage mentions {alone[0]}?", i)] if alone else []
+places = {}
+for name, search in (("lexical", lexical), ("dense", dense)):
+    places[name] = [reciprocal_rank(search.rank(question), [i]) for question, i in lookups]
+print(", ".join(question for question, _ in lookups[:3]))
+print(f"MRR over {len(lookups)} questions:", evaluation.compare(places["lexical"], places["dense"], ("lexical", "dense")))
+assert len(lookups) >= 20
+
+# %% [markdown] tags=["optional"]
+# So each search has questions on which it is the better one. Systems that must serve both use both, as the fusion of section 4 does.
 #
 # ### Order in the prompt
 #
