@@ -11,7 +11,7 @@ NBVAL := $(RUN) tools/validate.py
 # Unit tests on all cores; what measures memory or time runs alone afterwards.
 SIDE_BY_SIDE := $(RUN) -m pytest -q -n auto --dist worksteal
 
-.PHONY: help lab setup dev test quick test-full test-gpu test-repeat test-below test-own test-browser test-nbgrader test-room test-sagemaker test-hub pythons proof report build bench wheel-test lint lock
+.PHONY: help lab setup dev test quick test-full test-gpu test-repeat test-below test-own test-browser test-nbgrader test-room test-sagemaker test-limits test-hub pythons proof report build bench wheel-test lint lock
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\): *.*## /  make \1 - /p' Makefile
@@ -61,6 +61,9 @@ test-room: setup ## thirty clients take the models from a room's server between 
 
 test-sagemaker: setup ## a Studio space played: set-up, three labs, a restart, a full disk; Linux, root, gigabytes in build/studio/
 	$(RUN) tools/studio_test.py
+
+test-limits: setup ## the same space, and in it both editions of every lab; half an hour more
+	$(RUN) tools/studio_test.py --all-labs
 
 test-hub: setup  ## JupyterHub itself, 1 to 8 learners at once, a CPU quota, and nbgitpuller; root on Linux, node and npm
 	$(RUN) tools/hub_play.py

@@ -200,7 +200,7 @@ def kept(name: str) -> Any:
 
 def longer() -> Iterator[Promise]:
     """What the longer targets left: every right answer in its notebook, many runs of each, CUDA, how costs grow."""
-    runs, below, gpu, grown = kept("repeats"), kept("below"), kept("gpu"), kept("growth")
+    runs, below, limits, gpu, grown = map(kept, ("repeats", "below", "limits", "gpu", "growth"))
     what = "right answers that run in the cells below them"
     if below:
         good = not below["failed rounds"]
@@ -217,6 +217,13 @@ def longer() -> Iterator[Promise]:
         )
     else:
         yield Promise("notebooks, again and again", "20 runs, all pass", "`make test-repeat` has not run here", None)
+    what = "both editions of every lab: no network, 4 GiB, a 5 GB disk, two cores, not root"
+    if limits:
+        good = limits["passed"] == limits["notebooks"] and not limits["killed"]
+        said = f"{limits['passed']} of {limits['notebooks']}, {limits['killed']} processes killed, {limits['disk GB']} GB on the disk"
+        yield Promise(what, "all pass", said, good)
+    else:
+        yield Promise(what, "all pass", "`make test-limits` has not run here", None)
     if gpu:
         yield Promise(
             "labs on CUDA", "all pass", f"{gpu['passed']} of {gpu['runs']} on {gpu['gpu']}", gpu["passed"] == gpu["runs"]

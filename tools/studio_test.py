@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 from space import HOME, Space, make_disk, require_machine
 from studio_supplies import OTHER_JUPYTERLAB, PLAY, base, course, listing, mirror, models, require
+from validate import keep as keep_result
 
 from labutils.errors import LabError
 
@@ -24,6 +25,7 @@ HOME_BYTES = 5 * 10**9
 AT_MOST = 4 * 10**9  # environment, models, notebooks and their outputs
 LABS = ("00", "02", "06")
 COURSE = f"{HOME}/llm-labs"
+SMOKE = {"LABS_PROFILE": "smoke", "HF_HUB_OFFLINE": "1"}
 SETTINGS = 'export LABS_COURSE="/mnt/course" LABS_MODELS="/mnt/models"'
 SERVER = """
 import json, subprocess, sys, time, urllib.request
@@ -111,13 +113,34 @@ def kernel(space: Space) -> None:
 
 def labs(space: Space) -> None:
     """Lab 00 as a learner has it, run by the base's Jupyter; the solutions of three labs with their outputs compared."""
-    smoke = {"LABS_PROFILE": "smoke", "HF_HUB_OFFLINE": "1"}
     convert = "python -m jupyter nbconvert --execute --to notebook --inplace"
-    must(space, f"{convert} llm-labs/work/00_start_here.ipynb", variables=smoke)
+    must(space, f"{convert} llm-labs/work/00_start_here.ipynb", variables=SMOKE)
     must(space, "grep -q 'shut down the kernel' llm-labs/work/00_start_here.ipynb")
     solved = " ".join(f"{COURSE}/labs/solutions/{number}_*.ipynb" for number in LABS)
     pytest = f"{COURSE}/.venv/bin/python -m pytest -q -p no:cacheprovider --nbval --nbval-cell-timeout=600 --rootdir /tmp"
-    must(space, f"cd /tmp && {pytest} {solved}", show=3, variables={**smoke, "LABS_STRICT": "1", "PYTHONWARNINGS": "ignore"})
+    must(space, f"cd /tmp && {pytest} {solved}", show=3, variables={**SMOKE, "LABS_STRICT": "1", "PYTHONWARNINGS": "ignore"})
+
+
+def every_lab(space: Space) -> dict[str, int]:
+    """Both editions of every lab, one at a time: how many ran, and how many to their end within the limit of memory."""
+    ran = passed = 0
+    for folder, mode in (("labs/solutions", "--nbval"), ("labs", "--nbval-lax")):
+        for path in must(space, f"ls {COURSE}/{folder}/*.ipynb").split():
+            words = (
+                f"-q -p no:cacheprovider -p nbval_memory {mode} --nbval-cell-timeout=1200 -o addopts= --rootdir {COURSE} {path}"
+            )
+            variables = {**SMOKE, "PYTHONPATH": f"{COURSE}/tools", "LABS_STRICT": "1", "PYTHONWARNINGS": "ignore"}
+            done = space.run(f"cd /tmp && {COURSE}/.venv/bin/python -m pytest {words}", **variables)
+            ran, passed = ran + 1, passed + (done.returncode == 0)
+            lines = done.stdout.strip().splitlines()
+            told = [line for line in lines if "GiB" in line][-1:] if done.returncode == 0 else lines[-30:]
+            print(
+                f"  {'passed' if done.returncode == 0 else 'FAILED'} {folder}/{path.split('/')[-1]}",
+                *told,
+                sep="\n    ",
+                flush=True,
+            )
+    return {"notebooks": ran, "passed": passed}
 
 
 def training_job(space: Space) -> None:
@@ -178,7 +201,12 @@ def full_disk(space: Space) -> None:
     require(must(space, HOME_LISTING) == before, "A refused start writes to the home.")
 
 
-def main(keep: Annotated[bool, typer.Option("--keep", help="Leave the disk of the home in build/studio/.")] = False) -> None:
+def main(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the disk of the home in build/studio/.")] = False,
+    all_labs: Annotated[
+        bool, typer.Option("--all-labs", help="Run both editions of every lab in the space: half an hour.")
+    ] = False,
+) -> None:
     """Play a space from its first start to a full disk; fail with one sentence at the first thing that is wrong."""
     began, killed = time.perf_counter(), 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as for Ctrl-C: a space that runs is stopped
@@ -203,6 +231,9 @@ def main(keep: Annotated[bool, typer.Option("--keep", help="Leave the disk of th
                 labs(space)
             with step("The training job of lab 05"):
                 training_job(space)
+            if all_labs:
+                with step("Both editions of every lab"):
+                    counts = every_lab(space)
             used = sizes(space)
             before = must(space, HOME_LISTING)
         killed += space.killed
@@ -220,6 +251,12 @@ def main(keep: Annotated[bool, typer.Option("--keep", help="Leave the disk of th
     finally:
         if not keep:
             (PLAY / "home.img").unlink(missing_ok=True)
+    if all_labs:
+        keep_result("limits", {**counts, "killed": killed, "disk GB": round(used / 1e9, 2)})
+        if counts["passed"] < counts["notebooks"]:
+            sys.exit(
+                f"test-limits: {counts['notebooks'] - counts['passed']} of {counts['notebooks']} notebooks failed in the space."
+            )
     print(f"The space starts, runs and restarts within {used / 1e9:.2f} GB; {(time.perf_counter() - began) / 60:.1f} minutes.")
 
 

@@ -40,6 +40,7 @@ def test_the_page_escapes_what_it_shows() -> None:
 LEFT = {
     "gpu": {"gpu": "a card", "runs": 9, "passed": 8},
     "below": {"answers": 40, "failed rounds": 0},
+    "limits": {"notebooks": 4, "passed": 4, "killed": 1, "disk GB": 2.6},
     "repeats": {"notebooks": 2, "of each": 20, "runs": 40, "passed": 40},
     "growth": [{"what": "a sum", "needed": 1, "exponent": 1.2}, {"what": "a sort", "needed": 1, "exponent": 2.0}],
 }
@@ -54,6 +55,8 @@ def test_the_longer_targets_are_read_where_they_ran(tmp_path: Path, monkeypatch:
     lines = {line.what: line for line in proof.longer()}
     assert lines["labs on CUDA"].kept is False and "8 of 9 on a card" in lines["labs on CUDA"].measured
     assert lines["right answers that run in the cells below them"].kept and lines["notebooks, again and again"].kept
+    (walled,) = (line for what, line in lines.items() if "not root" in what)
+    assert walled.kept is False and "1 processes killed" in walled.measured
     assert lines["growth: a sum"].kept and lines["growth: a sort"].kept is False
 
 
