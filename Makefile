@@ -11,7 +11,7 @@ NBVAL := $(RUN) tools/validate.py
 # Unit tests on all cores; what measures memory or time runs alone afterwards.
 SIDE_BY_SIDE := $(RUN) -m pytest -q -n auto --dist worksteal
 
-.PHONY: help lab setup dev test quick test-full test-gpu test-repeat test-below test-own test-browser test-nbgrader test-room test-sagemaker test-limits test-hub pythons proof report build bench wheel-test lint lock
+.PHONY: help lab setup dev test quick test-full test-gpu test-repeat test-below test-own test-browser test-nbgrader test-trl test-room test-sagemaker test-limits test-hub pythons proof report build bench wheel-test lint lock
 
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\): *.*## /  make \1 - /p' Makefile
@@ -55,6 +55,9 @@ test-browser: dev ## JupyterLab in a real browser, from the learner's side
 
 test-nbgrader: setup ## nbgrader in its own environment marks four submissions of lab 00
 	$(RUN) -m pytest -q tests/longer/test_nbgrader.py
+
+test-trl: setup  ## lab 10's DPO loss against TRL's trainer, which is put into build/trl/
+	$(RUN) -m pytest -q tests/longer/test_trl.py
 
 test-room: setup ## thirty clients take the models from a room's server between two network namespaces; root on Linux
 	$(RUN) -m pytest -q tests/longer/test_room_network.py
