@@ -45,6 +45,7 @@ from statistics import fmean as mean
 from statistics import median
 
 import torch
+from sklearn.linear_model import LogisticRegression
 
 from labutils import course, evaluation, tuning
 from labutils.course import show_map, show_table
@@ -865,8 +866,8 @@ predict("7.p8")
 for n in lab.size(smoke=(4, 8), small=(8, 72)):
     learned = asked_reviews["pool"][:n]
     a, b = standardize(x["pool"][:n], x["test"])
-    weights, bias = features.fit_logistic(a, torch.tensor([float(row["answer"] == "positive") for row in learned]))
-    transfer[n, "classifier on features"] = right_answers((b @ weights + bias > 0).tolist())
+    classifier = LogisticRegression(C=100 / n, max_iter=1000).fit(a.numpy(), [row["answer"] == "positive" for row in learned])
+    transfer[n, "classifier on features"] = right_answers(classifier.predict(b.numpy()).tolist())
     net = tuning.prepare(fresh(), tuning.Method("lora", lora_rank=8))
     recipe = tuning.Recipe(1e-3, batch=8, epochs=lab.size(smoke=1, small=72 // n), frugal=True)
     _ = tuning.train(net, examples_of(learned), recipe)

@@ -37,13 +37,13 @@ from statistics import fmean as mean
 
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import cohen_kappa_score
 from torch.nn import functional
 
 from labutils import evaluation, preferences
 from labutils.course import BLUE, GREY, ORANGE, load_preferences, new_figure, show_map, show_table
 from labutils.preferences import (
     agreement,
-    cohen_kappa,
     decode,
     features,
     over_notes,
@@ -744,7 +744,7 @@ for name, a, b in (
 ):
     same = sum(x == y for x, y in zip(a, b, strict=True))
     share = evaluation.wilson_interval(same, len(a))
-    rows.append((name, f"{same} of 10", f"{share.low:.0%} to {share.high:.0%}", f"{cohen_kappa(a, b):.2f}"))
+    rows.append((name, f"{same} of 10", f"{share.low:.0%} to {share.high:.0%}", f"{cohen_kappa_score(list(a), list(b)):.2f}"))
 show_table(("raters", "agree", "95 % interval", "kappa"), rows)
 assert len(you) == 10
 

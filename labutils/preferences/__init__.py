@@ -9,7 +9,7 @@ _NAMES = {
     "frozen": ["PackedReplies", "Tail", "hidden_states", "pack", "reply_means", "reply_prompt"],
     "policy": ["ITEMS", "LENGTH", "Policies", "decode", "encode", "features", "train_reference", "written_list", "written_mask"],
     "replies": ["Worth", "drawn_choices", "rater_probability", "reply_worth"],
-    "reports": ["agreement", "cohen_kappa", "over_notes", "over_seeds", "t_interval"],
+    "reports": ["agreement", "over_notes", "over_seeds", "t_interval"],
     "rewards": ["LIST_FEATURES", "hurried_choice", "list_features", "true_reward", "true_rewards"],
     "toy": ["PROXY", "REFERENCE", "TEXTS", "TRUTH", "best_of", "kl_divergence", "tilted"],
 }

@@ -1,4 +1,4 @@
-"""What the tables of lab 10 say: intervals over seeds and over notes, agreement of two raters, agreement of a judge with a goal."""
+"""What the tables of lab 10 say: intervals over seeds and over notes, and the agreement of a judge with a goal."""
 
 from __future__ import annotations
 
@@ -45,24 +45,6 @@ def over_notes(shares: Sequence[float]) -> str:
     """The mean of one share per note with its bootstrap interval as text, "75% (60% to 88%)"."""
     found = bootstrap_interval(shares)
     return f"{found.mean:.0%} ({found.low:.0%} to {found.high:.0%})"
-
-
-def cohen_kappa(one: Sequence[str], two: Sequence[str]) -> float:
-    """Agreement of two raters above what their own habits would give by chance: 0 at chance, 1 where they always agree.
-
-    Raises:
-        LabError: no choices, or lists of different lengths.
-
-    Source: Cohen 1960 (Educational and Psychological Measurement 20, 37-46).
-
-    >>> cohen_kappa("AABB", "AABA")
-    0.5
-    """
-    if not one or len(one) != len(two):
-        raise LabError(f"The raters made {len(one)} and {len(two)} choices: give two lists of the same items.")
-    agree = fmean(a == b for a, b in zip(one, two, strict=True))
-    chance = sum((list(one).count(choice) / len(one)) * (list(two).count(choice) / len(two)) for choice in set(one))
-    return (agree - chance) / (1 - chance) if chance < 1 else 1.0
 
 
 def agreement(values: Tensor, pairs: Tensor, goal: Tensor | None = None) -> list[float]:

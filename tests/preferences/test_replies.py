@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -73,7 +74,6 @@ def test_a_list_of_replies_for_each_prompt() -> None:
 
 
 def test_bradley_terry_on_linear_rewards_is_logistic_regression_without_intercept_on_differences() -> None:
-    linear_model = pytest.importorskip("sklearn.linear_model")
     draw = torch.Generator().manual_seed(0)
     difference = torch.randn(80, 5, generator=draw, dtype=torch.float64)
     decay = 0.1
@@ -89,7 +89,5 @@ def test_bradley_terry_on_linear_rewards_is_logistic_regression_without_intercep
     optimizer.step(closure)
     x = torch.cat([difference, -difference]).numpy()  # each pair in both orders, since it wants two classes
     y = [1] * 80 + [0] * 80
-    found = (
-        linear_model.LogisticRegression(fit_intercept=False, C=1 / (2 * 80 * decay), tol=1e-10, max_iter=1000).fit(x, y).coef_[0]
-    )
+    found = LogisticRegression(fit_intercept=False, C=1 / (2 * 80 * decay), tol=1e-10, max_iter=1000).fit(x, y).coef_[0]
     assert torch.allclose(weights.detach(), torch.tensor(found), atol=1e-5)

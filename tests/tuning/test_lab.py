@@ -20,7 +20,7 @@ from labutils.tuning import Example, Recipe, prepare, train
 from labutils.tuning import catch_up as module
 from labutils.tuning.catch_up import cached_result, saved_bytes
 from labutils.tuning.clinic import Chart, patient_1, patient_2, patient_3, show_chart
-from labutils.tuning.features import fit_logistic, last_hidden_states
+from labutils.tuning.features import last_hidden_states
 from labutils.tuning.probes import completion_losses, mean_loss, score_multiple_choice
 from labutils.tuning.summaries import ROUGES, require_window, rouge_scores, summary_pairs
 
@@ -321,23 +321,6 @@ def test_history_is_json_for_the_catch_up_file():
 
 
 # --- features -------------------------------------------------------------------------------------------------------
-
-
-def test_the_logistic_regression_is_at_its_minimum():
-    torch.manual_seed(1)
-    x, truth = torch.randn(200, 5), torch.tensor([2.0, -1.0, 0.0, 0.5, 0.0])
-    y = (torch.rand(200) < torch.sigmoid(x @ truth)).float()
-    weights, bias = fit_logistic(x, y, decay=0.1)
-    wrong = torch.sigmoid(x @ weights + bias) - y  # the gradient by the closed formula
-    assert (x.T @ wrong / 200 + 0.1 * weights).abs().max() < 1e-4 and abs(wrong.mean()) < 1e-4
-    assert weights[0] > 0.5 and weights[1] < -0.2
-
-
-def test_a_stronger_penalty_gives_smaller_weights():
-    torch.manual_seed(1)
-    x, y = torch.randn(40, 3), torch.tensor([0.0, 1.0] * 20)
-    norms = [float(fit_logistic(x, y, decay)[0].norm()) for decay in (0.001, 0.1, 10.0)]
-    assert norms == sorted(norms, reverse=True)
 
 
 def test_features_are_the_last_hidden_states_whatever_else_is_asked(default_model):
