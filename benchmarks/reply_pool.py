@@ -1,6 +1,6 @@
 """Sixteen replies of the course's model to each note but two: the pool that lab 10 chooses from.
 
-    python benchmarks/reply_pool.py          # about six minutes on two quiet cores; writes data/preferences/pool.jsonl
+    python benchmarks/reply_pool.py          # about ten minutes on two cores; writes data/preferences/pool.jsonl
 
 The prompt shows two notes with a reply each, a short and a long one; these two have no pool. The model samples at temperature 0.8 from its
 whole vocabulary, up to 40 tokens. What counts as the reply is its first line.
