@@ -114,7 +114,7 @@ assert abs(ours - float(out.loss)) < 1e-3
 
 # %% tags=["exercise"] exercise="8.2"
 def mask_tokens(ids, chosen, dice, mask_id, random_ids):
-    """(inputs, labels), (T) each: chosen tokens hidden, labels -100 where nothing is asked."""
+    """(inputs, labels), a tuple of tensors (T): chosen tokens hidden, labels -100 where nothing is asked."""
     inputs, labels = ids.clone(), ids.clone()
     return ...
 
@@ -124,7 +124,7 @@ mask_tokens = check("8.2", mask_tokens)
 
 # %% tags=["solution"] exercise="8.2"
 def mask_tokens(ids, chosen, dice, mask_id, random_ids):
-    """(inputs, labels), (T) each: chosen tokens hidden, labels -100 where nothing is asked."""
+    """(inputs, labels), a tuple of tensors (T): chosen tokens hidden, labels -100 where nothing is asked."""
     inputs, labels = ids.clone(), ids.clone()
     labels[~chosen] = -100
     inputs[chosen & (dice < 0.8)] = mask_id
@@ -189,7 +189,7 @@ assert all(abs(a - b) < 0.05 for a, b in zip(shares(hidden, wanted), shares(*lib
 
 # %% tags=["exercise"] exercise="8.3"
 def corrupt_spans(words, spans):
-    """(input, target): lists of words; sentinels <0>, <1>, ... stand for the spans; both end in "</s>"."""
+    """(input, target), a tuple of lists of words; sentinels <0>, <1>, ... stand for the spans; both end in "</s>"."""
     inputs, targets = [], []
     return ...
 
@@ -199,7 +199,7 @@ corrupt_spans = check("8.3", corrupt_spans)
 
 # %% tags=["solution"] exercise="8.3"
 def corrupt_spans(words, spans):
-    """(input, target): lists of words; sentinels <0>, <1>, ... stand for the spans; both end in "</s>"."""
+    """(input, target), a tuple of lists of words; sentinels <0>, <1>, ... stand for the spans; both end in "</s>"."""
     inputs, targets, done = [], [], 0
     for number, (first, end) in enumerate(spans):
         inputs += [*words[done:first], f"<{number}>"]
@@ -357,7 +357,7 @@ assert forward > 0
 
 # %% tags=["exercise"] exercise="8.4"
 def training_flops(matrix_parameters, tokens, layers, dim, context):
-    """FLOPs of forward and backward passes over `tokens` tokens in windows of `context`: 6ND, and attention's share."""
+    """FLOPs (int) of forward and backward passes over `tokens` tokens in windows of `context`: 6ND, and attention's share."""
     return ...
 
 
@@ -366,7 +366,7 @@ training_flops = check("8.4", training_flops)
 
 # %% tags=["solution"] exercise="8.4"
 def training_flops(matrix_parameters, tokens, layers, dim, context):
-    """FLOPs of forward and backward passes over `tokens` tokens in windows of `context`: 6ND, and attention's share."""
+    """FLOPs (int) of forward and backward passes over `tokens` tokens in windows of `context`: 6ND, and attention's share."""
     return 6 * matrix_parameters * tokens + 12 * layers * dim * context * tokens
 
 

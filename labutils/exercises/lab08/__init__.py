@@ -1,7 +1,7 @@
 """The functions of lab 08's exercises: objectives, the compute of a step, and the law that is fitted."""
 
-from labutils.exercises.lab08 import compute, law, objectives
+from labutils.exercises.lab08 import causal, compute, law, masks, spans
 
-EXERCISES = {**objectives.EXERCISES, **compute.EXERCISES, **law.EXERCISES}
+EXERCISES = {**causal.EXERCISES, **masks.EXERCISES, **spans.EXERCISES, **compute.EXERCISES, **law.EXERCISES}
 
 __all__ = ["EXERCISES"]

@@ -58,6 +58,30 @@ def context_squared(n: int, tokens: int, layers: int, dim: int, context: int) ->
     return 6 * n * tokens + 12 * layers * dim * context**2 * tokens
 
 
+def attention_backward_only(n: int, tokens: int, layers: int, dim: int, context: int) -> int:
+    return 6 * n * tokens + 8 * layers * dim * context * tokens
+
+
+def six_times_twelve(n: int, tokens: int, layers: int, dim: int, context: int) -> int:
+    return 6 * (n + 12 * layers * dim * context) * tokens
+
+
+def tokens_for_the_context(n: int, tokens: int, layers: int, dim: int, context: int) -> int:
+    return 6 * n * tokens + 12 * layers * dim * tokens**2
+
+
+def attention_without_the_context(n: int, tokens: int, layers: int, dim: int, context: int) -> int:
+    return 6 * n * tokens + 12 * layers * dim * tokens
+
+
+def weights_of_every_layer(n: int, tokens: int, layers: int, dim: int, context: int) -> int:
+    return layers * (6 * n + 12 * dim * context) * tokens
+
+
+def attention_alone(n: int, tokens: int, layers: int, dim: int, context: int) -> int:
+    return 12 * layers * dim * context * tokens
+
+
 # --------------------------------------------------------------------- 8.5 bits per byte
 
 
@@ -101,6 +125,14 @@ def eight_bits_to_a_byte(loss: float, tokens: int, n_bytes: int) -> float:
     return loss * tokens / (8 * n_bytes) / math.log(2)
 
 
+def rounded_ln_2(loss: float, tokens: int, n_bytes: int) -> float:
+    return loss * tokens / n_bytes / 0.693
+
+
+def logarithm_of_the_loss(loss: float, tokens: int, n_bytes: int) -> float:
+    return math.log2(loss) * tokens / n_bytes
+
+
 EXERCISES = {
     "8.4": ExerciseFunctions(
         training_flops,
@@ -115,6 +147,12 @@ EXERCISES = {
             six_for_attention,
             without_the_tokens,
             context_squared,
+            attention_backward_only,
+            six_times_twelve,
+            tokens_for_the_context,
+            attention_without_the_context,
+            weights_of_every_layer,
+            attention_alone,
         ),
         random_training_flops,
     ),
@@ -129,6 +167,8 @@ EXERCISES = {
             bits_in_all,
             loss_taken_for_a_sum,
             eight_bits_to_a_byte,
+            rounded_ln_2,
+            logarithm_of_the_loss,
         ),
         random_bits_per_byte,
     ),

@@ -31,6 +31,7 @@ def best_size_cases() -> Cases:
         _bowl([1e6, 1e7, 1e8, 1e9], 2e7, 0.05, 1.9),
         _bowl([1e9, 3e9, 1e10], 7e10, 0.03),  # the vertex lies outside the points
         _bowl([16.0, 4.0, 1.0], 2.0),  # in falling order
+        _bowl([0.1, 0.2, 0.4, 0.8], 0.3),  # in millions, so that the logarithms are below zero
     ]
 
 
@@ -70,6 +71,28 @@ def logarithm_to_base_10(parameters: Numbers, losses: Numbers) -> float:
     return float(np.exp(-b / (2 * a)))
 
 
+def base_10_on_the_way_back(parameters: Numbers, losses: Numbers) -> float:
+    return float(10 ** np.log(best_size(parameters, losses)))
+
+
+def logarithms_of_the_losses(parameters: Numbers, losses: Numbers) -> float:
+    return best_size(parameters, np.log(losses).tolist())
+
+
+def without_brackets(parameters: Numbers, losses: Numbers) -> float:
+    a, b, _ = np.polyfit(np.log(parameters), losses, 2)
+    return float(np.exp(-b / 2 * a))
+
+
+def coefficients_in_reverse(parameters: Numbers, losses: Numbers) -> float:
+    _, b, a = np.polyfit(np.log(parameters), losses, 2)
+    return float(np.exp(-b / (2 * a)))
+
+
+def size_without_its_sign(parameters: Numbers, losses: Numbers) -> float:
+    return float(np.exp(abs(np.log(best_size(parameters, losses)))))
+
+
 # --------------------------------------------------------------------- 8.7 the error of a fit
 
 
@@ -85,6 +108,7 @@ def fit_error_cases() -> Cases:
         ([3.0, 3.1, 3.2, 3.3], [3.001, 3.1, 3.19, 3.4], 1e-3),
         ([2.5], [2.5], 0.5),
         ([1.0, 0.5], [2.0, 0.25], 0.05),
+        ([1.0, 6.0, 2.0], [4.0, 1.5, 2.5], 0.5),  # two errors above 1
     ]
 
 
@@ -135,6 +159,59 @@ def branches_exchanged(predicted: Numbers, measured: Numbers, delta: float) -> f
     return float(np.where(errors > delta, errors**2 / 2, delta * (errors - delta / 2)).sum())
 
 
+def _errors(predicted: Numbers, measured: Numbers) -> Any:
+    return np.abs(np.log(predicted) - np.log(measured))
+
+
+def delta_of_one(predicted: Numbers, measured: Numbers, delta: float) -> float:
+    return float(_huber(_errors(predicted, measured), 1.0).sum())
+
+
+def everything_doubled(predicted: Numbers, measured: Numbers, delta: float) -> float:
+    return 2 * fit_error(predicted, measured, delta)
+
+
+def divided_by_delta(predicted: Numbers, measured: Numbers, delta: float) -> float:
+    return fit_error(predicted, measured, delta) / delta
+
+
+def line_without_delta(predicted: Numbers, measured: Numbers, delta: float) -> float:
+    errors = _errors(predicted, measured)
+    return float(np.where(errors <= delta, errors**2 / 2, errors - delta / 2).sum())
+
+
+def whole_delta_taken_off(predicted: Numbers, measured: Numbers, delta: float) -> float:
+    errors = _errors(predicted, measured)
+    return float(np.where(errors <= delta, errors**2 / 2, delta * (errors - delta)).sum())
+
+
+def line_halved(predicted: Numbers, measured: Numbers, delta: float) -> float:
+    errors = _errors(predicted, measured)
+    return float(np.where(errors <= delta, errors**2 / 2, delta * (errors - delta) / 2).sum())
+
+
+def errors_cut_off(predicted: Numbers, measured: Numbers, delta: float) -> float:
+    return float((np.minimum(_errors(predicted, measured), delta) ** 2 / 2).sum())
+
+
+def outliers_left_out(predicted: Numbers, measured: Numbers, delta: float) -> float:
+    errors = _errors(predicted, measured)
+    return float((errors[errors <= delta] ** 2 / 2).sum())
+
+
+def line_with_the_sign(predicted: Numbers, measured: Numbers, delta: float) -> float:
+    errors = np.log(predicted) - np.log(measured)
+    return float(np.where(np.abs(errors) <= delta, errors**2 / 2, delta * (errors - delta / 2)).sum())
+
+
+def logarithms_to_base_10(predicted: Numbers, measured: Numbers, delta: float) -> float:
+    return float(_huber(_errors(predicted, measured) / np.log(10), delta).sum())
+
+
+def loss_of_the_sum(predicted: Numbers, measured: Numbers, delta: float) -> float:
+    return float(_huber((np.log(predicted) - np.log(measured)).sum(), delta))
+
+
 EXERCISES = {
     "8.6": ExerciseFunctions(
         best_size,
@@ -147,6 +224,11 @@ EXERCISES = {
             b_over_a,
             the_loss_at_the_vertex,
             logarithm_to_base_10,
+            base_10_on_the_way_back,
+            logarithms_of_the_losses,
+            without_brackets,
+            coefficients_in_reverse,
+            size_without_its_sign,
         ),
         random_best_size,
     ),
@@ -162,6 +244,17 @@ EXERCISES = {
             line_without_its_offset,
             sign_forgotten,
             branches_exchanged,
+            delta_of_one,
+            everything_doubled,
+            divided_by_delta,
+            line_without_delta,
+            whole_delta_taken_off,
+            line_halved,
+            errors_cut_off,
+            outliers_left_out,
+            line_with_the_sign,
+            logarithms_to_base_10,
+            loss_of_the_sum,
         ),
         random_fit_error,
     ),
