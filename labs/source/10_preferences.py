@@ -593,7 +593,7 @@ assert float(slopes[0]) == 0 and rows[0][3] == "+1.00"
 # read as many texts as REINFORCE did.
 
 
-# %% tags=["device"]
+# %%
 def ppo(policies, optimizer, ids, x, old, goal, advantage=None):
     """Three clipped steps on one batch."""
     worth_of = advantages(goal) if advantage is None else advantage
