@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -63,6 +64,8 @@ def start(name: str, seed: int = 0) -> Lab:
     quiet = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
     for variable, value in {"HF_HUB_OFFLINE": offline, **settings.THREADS, **quiet}.items():
         os.environ.setdefault(variable, value)
+    # PEFT asks transformers for something under its old name; a learner can do nothing about it.
+    warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.* is deprecated", FutureWarning)
     if complaint := settings.wrong_kernel():
         print(complaint)
     if hidden := hidden_by_files(Path.cwd()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +34,13 @@ def test_an_image_that_hides_the_variable_is_known_by_its_file(elsewhere) -> Non
     assert session.leaving() is None
     session.STUDIO_FILE.write_text("{}")
     assert session.leaving()
+
+
+def test_a_learner_sees_no_notice_that_one_library_has_for_another() -> None:
+    code = (
+        "import warnings; from labutils import start; start('00'); "
+        "warnings.warn('`is_gradient_checkpointing` is deprecated and will be removed', FutureWarning); "
+        "warnings.warn('another', FutureWarning)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "another" in done.stderr and "checkpointing" not in done.stderr
