@@ -145,7 +145,7 @@ assert len(liked) == half
 
 # %% tags=["exercise"] exercise="10.1"
 def preference_loss(preferred, other):
-    """The mean of -log P(choice), in nats, from two tensors of rewards."""
+    """The mean of -log P(choice), in nats, from two tensors of rewards (P). It will be differentiated."""
     return ...
 
 
@@ -154,7 +154,7 @@ preference_loss = check("10.1", preference_loss)
 
 # %% tags=["solution"] exercise="10.1"
 def preference_loss(preferred, other):
-    """The mean of -log P(choice), in nats, from two tensors of rewards."""
+    """The mean of -log P(choice), in nats, from two tensors of rewards (P). It will be differentiated."""
     return -functional.logsigmoid(preferred - other).mean()
 
 
@@ -291,7 +291,7 @@ assert all(row[-1] == "yes" for row in rows)
 
 # %% tags=["exercise"] exercise="10.3"
 def k3(log_probs, reference):
-    """Schulman's third estimate of KL(policy || reference), one per character, never below 0."""
+    """Schulman's third estimate of KL(policy || reference), one per character, never below 0. It will be differentiated."""
     return ...
 
 
@@ -300,7 +300,7 @@ k3 = check("10.3", k3)
 
 # %% tags=["solution"] exercise="10.3"
 def k3(log_probs, reference):
-    """Schulman's third estimate of KL(policy || reference), one per character, never below 0."""
+    """Schulman's third estimate of KL(policy || reference), one per character, never below 0. It will be differentiated."""
     gap = reference - log_probs
     return torch.expm1(gap) - gap
 
@@ -557,7 +557,7 @@ assert group_advantages(three, 4)[:4].abs().max() == 0
 
 # %% tags=["exercise"] exercise="10.6"
 def clipped_loss(new, old, advantages, clip):
-    """PPO's loss of each action, same shape as the arguments."""
+    """PPO's loss of each action, same shape as the arguments. It will be differentiated with respect to `new`."""
     ratio = ...
     return ...
 
@@ -567,7 +567,7 @@ clipped_loss = check("10.6", clipped_loss)
 
 # %% tags=["solution"] exercise="10.6"
 def clipped_loss(new, old, advantages, clip):
-    """PPO's loss of each action, same shape as the arguments."""
+    """PPO's loss of each action, same shape as the arguments. It will be differentiated with respect to `new`."""
     ratio = (new - old).exp()
     return -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
 
@@ -860,7 +860,7 @@ assert 0 <= mean(agreement(scores, ask)) <= 1
 
 # %% tags=["exercise"] exercise="10.7"
 def best_of_n(rewards, values, n):
-    """The mean over all draws of n texts of the value of the one with the highest reward; lists of equal length."""
+    """The mean value of the text with the highest reward (of equal ones, either) over all draws of n texts; lists of equal length."""
     order = sorted(range(len(rewards)), key=lambda i: rewards[i])  # from the lowest reward to the highest
     return ...
 
@@ -870,7 +870,7 @@ best_of_n = check("10.7", best_of_n)
 
 # %% tags=["solution"] exercise="10.7"
 def best_of_n(rewards, values, n):
-    """The mean over all draws of n texts of the value of the one with the highest reward; lists of equal length."""
+    """The mean value of the text with the highest reward (of equal ones, either) over all draws of n texts; lists of equal length."""
     order = sorted(range(len(rewards)), key=lambda i: rewards[i])  # from the lowest reward to the highest
     draws = math.comb(len(rewards), n)
     return sum(values[i] * math.comb(below, n - 1) for below, i in enumerate(order)) / draws
@@ -980,7 +980,7 @@ assert len(rows) == 5
 
 # %% tags=["exercise"] exercise="10.8"
 def dpo_loss(chosen, rejected, ref_chosen, ref_rejected, beta):
-    """The mean DPO loss of P pairs, in nats, from four tensors of log-likelihoods (P)."""
+    """The mean DPO loss of P pairs, in nats, from four tensors of log-likelihoods (P). Detach none of them."""
     return ...
 
 
@@ -989,7 +989,7 @@ dpo_loss = check("10.8", dpo_loss)
 
 # %% tags=["solution"] exercise="10.8"
 def dpo_loss(chosen, rejected, ref_chosen, ref_rejected, beta):
-    """The mean DPO loss of P pairs, in nats, from four tensors of log-likelihoods (P)."""
+    """The mean DPO loss of P pairs, in nats, from four tensors of log-likelihoods (P). Detach none of them."""
     margin = (chosen - ref_chosen) - (rejected - ref_rejected)
     return -functional.logsigmoid(beta * margin).mean()
 

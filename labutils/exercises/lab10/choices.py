@@ -27,13 +27,19 @@ def best_of_n_cases() -> Cases:
         ([3.0, 1.0, 2.0, 4.0], [3.0, 1.0, 2.0, 4.0], 1),
         ([3.0, 1.0, 2.0, 4.0], [0.0, 1.0, 1.0, 0.5], 4),
         ([0.2, -1.0, 0.7, 0.1, 2.0], [3.0, 2.0, 0.0, 1.0, 1.0], 3),
+        ([1.0, 1.0, 0.0, 2.0], [3.0, 3.0, 0.0, 1.0], 2),  # the same text twice: which of the two is taken makes no difference
+        ([3.0, 4.0, 3.0], [1.0, 0.0, -4.0], 1),
     ]
 
 
 def random_best_of_n(rng: random.Random, size: int) -> tuple[list[float], list[float], int]:
     count = 1 + size // 2
     rewards = [number / 100 for number in rng.sample(range(-300, 300), count)]
-    return rewards, [float(rng.randint(0, 3)) for _ in range(count)], rng.randint(1, count)
+    values = [float(rng.randint(-1, 3)) for _ in range(count)]
+    if size % 3 == 2:  # some texts are written twice
+        texts = [rng.randrange(count) for _ in range(count)]
+        rewards, values = [rewards[text] for text in texts], [values[text] for text in texts]
+    return rewards, values, rng.randint(1, count)
 
 
 def best_of_the_pool(rewards: list[float], values: list[float], n: int) -> float:
@@ -69,6 +75,29 @@ def the_rewards_themselves(rewards: list[float], values: list[float], n: int) ->
 def mean_of_the_best_n(rewards: list[float], values: list[float], n: int) -> float:
     order = sorted(range(len(rewards)), key=lambda i: -rewards[i])[:n]
     return sum(values[i] for i in order) / n
+
+
+def one_too_many_below(rewards: list[float], values: list[float], n: int) -> float:
+    order = sorted(range(len(rewards)), key=lambda i: rewards[i])
+    return sum(values[i] * comb(below + 1, n - 1) for below, i in enumerate(order)) / comb(len(rewards), n)
+
+
+def not_divided(rewards: list[float], values: list[float], n: int) -> float:
+    return best_of_n(rewards, values, n) * comb(len(rewards), n)
+
+
+def values_left_in_place(rewards: list[float], values: list[float], n: int) -> float:
+    return sum(value * comb(k, n - 1) for k, value in enumerate(values)) / comb(len(values), n)
+
+
+def same_texts_merged(rewards: list[float], values: list[float], n: int) -> float:
+    pairs = sorted(set(zip(rewards, values, strict=True)))
+    return sum(value * comb(k, n - 1) for k, (_, value) in enumerate(pairs)) / comb(len(pairs), n)
+
+
+def looked_up_by_reward(rewards: list[float], values: list[float], n: int) -> float:
+    order = sorted(rewards)
+    return sum(values[rewards.index(r)] * comb(k, n - 1) for k, r in enumerate(order)) / comb(len(order), n)
 
 
 def subsets_of_n_below(rewards: list[float], values: list[float], n: int) -> float:
@@ -135,6 +164,30 @@ def gap_of_the_chosen_alone(c: Tensor, r: Tensor, rc: Tensor, rr: Tensor, beta: 
     return -functional.logsigmoid(beta * (c - rc)).mean()
 
 
+def margins_averaged_first(c: Tensor, r: Tensor, rc: Tensor, rr: Tensor, beta: float) -> Tensor:
+    return -functional.logsigmoid(beta * ((c - rc) - (r - rr)).mean())
+
+
+def beta_on_the_chosen_alone(c: Tensor, r: Tensor, rc: Tensor, rr: Tensor, beta: float) -> Tensor:
+    return -functional.logsigmoid(beta * (c - rc) - (r - rr)).mean()
+
+
+def beta_on_the_policy_alone(c: Tensor, r: Tensor, rc: Tensor, rr: Tensor, beta: float) -> Tensor:
+    return -functional.logsigmoid(beta * (c - r) - (rc - rr)).mean()
+
+
+def beta_as_a_divisor(c: Tensor, r: Tensor, rc: Tensor, rr: Tensor, beta: float) -> Tensor:
+    return -functional.logsigmoid(((c - rc) - (r - rr)) / beta).mean()
+
+
+def always_a_tenth(c: Tensor, r: Tensor, rc: Tensor, rr: Tensor, beta: float) -> Tensor:
+    return dpo_loss(c, r, rc, rr, 0.1)
+
+
+def without_brackets(c: Tensor, r: Tensor, rc: Tensor, rr: Tensor, beta: float) -> Tensor:
+    return -functional.logsigmoid(beta * (c - rc - r - rr)).mean()
+
+
 def quotients_of_logarithms(c: Tensor, r: Tensor, rc: Tensor, rr: Tensor, beta: float) -> Tensor:
     return -functional.logsigmoid(beta * (c / rc - r / rr)).mean()
 
@@ -152,6 +205,11 @@ EXERCISES = {
             best_by_value,
             the_rewards_themselves,
             mean_of_the_best_n,
+            one_too_many_below,
+            not_divided,
+            values_left_in_place,
+            same_texts_merged,
+            looked_up_by_reward,
             subsets_of_n_below,
         ),
         random_best_of_n,
@@ -169,6 +227,12 @@ EXERCISES = {
             dpo_summed,
             dpo_naive_logarithm,
             gap_of_the_chosen_alone,
+            margins_averaged_first,
+            beta_on_the_chosen_alone,
+            beta_on_the_policy_alone,
+            beta_as_a_divisor,
+            always_a_tenth,
+            without_brackets,
             quotients_of_logarithms,
         ),
         random_dpo_loss,

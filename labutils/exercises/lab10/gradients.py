@@ -1,4 +1,4 @@
-"""The baseline, the group and the clip of policy gradients."""
+"""The baseline and the group of policy gradients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import torch
 from torch import Tensor
 
-from labutils.exercises.draws import drawn
+from labutils.exercises.draws import batch_shape, drawn
 from labutils.exercises.registry import Cases, ExerciseFunctions
 
 EPSILON = 1e-4
@@ -24,7 +24,7 @@ def advantages_cases() -> Cases:
     return [
         (torch.tensor([1.0, 2.0, 6.0]),),
         (torch.tensor([4.0, 4.0, 4.0, 4.0]),),
-        (torch.tensor([[0.0, 1.0], [10.0, -2.0]], dtype=torch.float64),),
+        (torch.tensor([[0.0, 1.0, 5.0], [10.0, -2.0, 4.0]], dtype=torch.float64),),
         (torch.tensor([-1.5, 0.5]),),
     ]
 
@@ -62,6 +62,23 @@ def baseline_alone(rewards: Tensor) -> Tensor:
     return rewards - advantages(rewards)
 
 
+def sum_of_the_others(rewards: Tensor) -> Tensor:
+    return rewards - (rewards.sum(-1, keepdim=True) - rewards)
+
+
+def others_of_all_rows(rewards: Tensor) -> Tensor:
+    return rewards - (rewards.sum() - rewards) / (rewards.numel() - 1)
+
+
+def rows_counted(rewards: Tensor) -> Tensor:
+    return rewards - (rewards.sum(-1, keepdim=True) - rewards) / (len(rewards) - 1)
+
+
+def normalised(rewards: Tensor) -> Tensor:
+    gain = advantages(rewards)
+    return gain / (gain.std(-1, keepdim=True) + EPSILON)
+
+
 def along_the_runs(rewards: Tensor) -> Tensor:
     return rewards - (rewards.sum(0, keepdim=True) - rewards) / max(1, len(rewards) - 1)
 
@@ -77,16 +94,17 @@ def group_advantages(rewards: Tensor, size: int) -> Tensor:
 
 def group_advantages_cases() -> Cases:
     return [
-        (torch.tensor([1.0, 3.0, 10.0, 14.0]), 2),
+        (torch.tensor([1.0, 3.0, 10.0, 14.0, 2.0, 5.0]), 2),
         (torch.tensor([2.0, 2.0, 2.0, 0.0, 1.0, 5.0]), 3),
+        (torch.tensor([0.001, 0.002, 0.0, 0.001]), 4),  # here the small number counts
         (torch.tensor([[0.0, 1.0, 1.0, 0.0], [5.0, 7.0, 1.0, 9.0]], dtype=torch.float64), 4),
-        (torch.tensor([-1.0, 2.0, 4.0, 4.0]), 4),
+        (torch.tensor([[[0.0, 3.0, 1.0, 2.0], [5.0, 1.0, 4.0, 6.0]], [[7.0, 2.0, 1.0, 9.0], [3.0, 3.5, 8.0, 0.0]]]), 2),
     ]
 
 
 def random_group_advantages(rng: random.Random, size: int) -> tuple[Tensor, int]:
     group = 2 + size % 4
-    return drawn(rng, group * (1 + size // 4), spread=3), group
+    return drawn(rng, *batch_shape(rng, size), group * (1 + size // 4), spread=3), group
 
 
 def one_group_for_all(rewards: Tensor, size: int) -> Tensor:
@@ -113,6 +131,37 @@ def divided_by_the_variance(rewards: Tensor, size: int) -> Tensor:
     return ((groups - groups.mean(-1, keepdim=True)) / (groups.var(-1, keepdim=True) + EPSILON)).flatten(-2)
 
 
+def mean_of_all_texts(rewards: Tensor, size: int) -> Tensor:
+    groups = rewards.unflatten(-1, (-1, size))
+    return ((groups - groups.mean()) / (groups.std(-1, keepdim=True) + EPSILON)).flatten(-2)
+
+
+def spread_of_all_texts(rewards: Tensor, size: int) -> Tensor:
+    return without_the_spread(rewards, size) / (rewards.std(-1, keepdim=True) + EPSILON)
+
+
+def smaller_number(rewards: Tensor, size: int) -> Tensor:
+    groups = rewards.unflatten(-1, (-1, size))
+    return ((groups - groups.mean(-1, keepdim=True)) / (groups.std(-1, keepdim=True) + 1e-8)).flatten(-2)
+
+
+def number_under_the_root(rewards: Tensor, size: int) -> Tensor:
+    groups = rewards.unflatten(-1, (-1, size))
+    return ((groups - groups.mean(-1, keepdim=True)) / (groups.var(-1, keepdim=True) + EPSILON).sqrt()).flatten(-2)
+
+
+def mean_minus_reward(rewards: Tensor, size: int) -> Tensor:
+    return -group_advantages(rewards, size)
+
+
+def all_flattened(rewards: Tensor, size: int) -> Tensor:
+    return group_advantages(rewards, size).flatten()
+
+
+def first_two_flattened(rewards: Tensor, size: int) -> Tensor:
+    return group_advantages(rewards, size).unflatten(-1, (-1, size)).flatten(0, 1)
+
+
 def without_the_mean(rewards: Tensor, size: int) -> Tensor:
     groups = rewards.unflatten(-1, (-1, size))
     return (groups / (groups.std(-1, keepdim=True) + EPSILON)).flatten(-2)
@@ -128,74 +177,6 @@ def every_nth_in_a_group(rewards: Tensor, size: int) -> Tensor:
     return normed.transpose(-1, -2).flatten(-2)
 
 
-# --------------------------------------------------------------------- 10.6 the clip
-
-
-def clipped_loss(new: Tensor, old: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    ratio = (new - old).exp()
-    return -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
-
-
-def clipped_loss_cases() -> Cases:
-    up = torch.tensor(2.0).log().item()
-    return [
-        (torch.tensor([up, -up, up, -up]), torch.zeros(4), torch.tensor([1.0, 1.0, -1.0, -1.0]), 0.2),
-        (torch.tensor([-1.0, -2.0]), torch.tensor([-1.0, -2.0]), torch.tensor([3.0, -0.5]), 0.2),
-        (
-            torch.tensor([[-1.0, -0.4], [-2.0, -1.0]], dtype=torch.float64),
-            torch.tensor([[-1.1, -0.9], [-1.0, -1.5]], dtype=torch.float64),
-            torch.tensor([[2.0, 1.0], [1.0, -4.0]], dtype=torch.float64),
-            0.1,
-        ),
-    ]
-
-
-def random_clipped_loss(rng: random.Random, size: int) -> tuple[Tensor, Tensor, Tensor, float]:
-    old = -drawn(rng, 1 + size).abs()
-    return old + drawn(rng, 1 + size, spread=0.4), old, drawn(rng, 1 + size, spread=2), rng.choice((0.1, 0.2, 0.4))
-
-
-def clip_on_the_wrong_side(new: Tensor, old: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    ratio = (new - old).exp()
-    return -torch.maximum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
-
-
-def not_clipped(new: Tensor, old: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    return -(new - old).exp() * advantages
-
-
-def always_clipped(new: Tensor, old: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    return -(new - old).exp().clamp(1 - clip, 1 + clip) * advantages
-
-
-def wrong_sign(new: Tensor, old: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    return -clipped_loss(new, old, advantages, clip)
-
-
-def difference_for_ratio(new: Tensor, old: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    ratio = new - old
-    return -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
-
-
-def quotient_of_logarithms(new: Tensor, old: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    ratio = new / old
-    return -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
-
-
-def ratio_upside_down(new: Tensor, old: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    return clipped_loss(old, new, advantages, clip)
-
-
-def clipped_from_above_only(new: Tensor, old: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    ratio = (new - old).exp()
-    return -torch.minimum(ratio * advantages, ratio.clamp(max=1 + clip) * advantages)
-
-
-def product_is_clipped(new: Tensor, old: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    product = (new - old).exp() * advantages
-    return -torch.minimum(product, product.clamp(1 - clip, 1 + clip))
-
-
 EXERCISES = {
     "10.4": ExerciseFunctions(
         advantages,
@@ -208,6 +189,10 @@ EXERCISES = {
             own_reward_counts,
             divided_by_all,
             baseline_alone,
+            sum_of_the_others,
+            others_of_all_rows,
+            rows_counted,
+            normalised,
             along_the_runs,
         ),
         random_advantages,
@@ -221,26 +206,17 @@ EXERCISES = {
             without_the_small_number,
             divided_by_n,
             divided_by_the_variance,
+            mean_of_all_texts,
+            spread_of_all_texts,
+            smaller_number,
+            number_under_the_root,
+            mean_minus_reward,
+            all_flattened,
+            first_two_flattened,
             without_the_mean,
             groups_left_apart,
             every_nth_in_a_group,
         ),
         random_group_advantages,
-    ),
-    "10.6": ExerciseFunctions(
-        clipped_loss,
-        clipped_loss_cases,
-        (
-            clip_on_the_wrong_side,
-            not_clipped,
-            always_clipped,
-            wrong_sign,
-            difference_for_ratio,
-            quotient_of_logarithms,
-            ratio_upside_down,
-            clipped_from_above_only,
-            product_is_clipped,
-        ),
-        random_clipped_loss,
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from math import log
 
 import torch
 from torch import Tensor
@@ -23,8 +24,7 @@ def preference_loss_cases() -> Cases:
         (torch.tensor([2.0, 1.0]), torch.tensor([1.0, 1.5])),
         (torch.tensor([0.3, -1.2, 4.0], dtype=torch.float64), torch.tensor([0.3, 1.0, -2.0], dtype=torch.float64)),
         (torch.tensor([-3.0]), torch.tensor([2.0])),
-        (torch.tensor([150.0, -160.0]), torch.tensor([-20.0, 10.0])),  # the naive logarithm is infinite here
-        (torch.tensor([[1.0, 2.0], [0.5, -0.5]]), torch.tensor([[0.0, 3.0], [0.5, 0.5]])),
+        (torch.tensor([150.0, -160.0]), torch.tensor([-20.0, 140.0])),  # the naive logarithm is infinite here
     ]
 
 
@@ -52,8 +52,24 @@ def logarithm_of_the_mean(preferred: Tensor, other: Tensor) -> Tensor:
     return -(preferred - other).sigmoid().mean().log()
 
 
+def differences_averaged_first(preferred: Tensor, other: Tensor) -> Tensor:
+    return -functional.logsigmoid((preferred - other).mean())
+
+
+def sigmoid_of_each(preferred: Tensor, other: Tensor) -> Tensor:
+    return -(functional.logsigmoid(preferred) - functional.logsigmoid(other)).mean()
+
+
+def bits(preferred: Tensor, other: Tensor) -> Tensor:
+    return preference_loss(preferred, other) / log(2)
+
+
 def naive_logarithm(preferred: Tensor, other: Tensor) -> Tensor:
     return -(preferred - other).sigmoid().log().mean()
+
+
+def small_number_inside(preferred: Tensor, other: Tensor) -> Tensor:
+    return -((preferred - other).sigmoid() + 1e-8).log().mean()
 
 
 def difference_alone(preferred: Tensor, other: Tensor) -> Tensor:
@@ -75,7 +91,7 @@ def leashed_cases() -> Cases:
     return [
         (torch.tensor([1.0, 2.0]), torch.tensor([[-1.0, -2.0], [-0.5, -0.5]]), torch.tensor([[-2.0, -2.0], [-0.5, -1.5]]), 0.5),
         (torch.tensor([3.0]), torch.tensor([[-0.25, -1.0, 0.0]]), torch.tensor([[-1.25, -0.5, 0.0]]), 2.0),
-        (torch.tensor([[1.0, 0.0], [2.0, -1.0]]), -torch.arange(8.0).view(2, 2, 2), torch.full((2, 2, 2), -2.0), 0.1),
+        (torch.tensor([1.0, 0.0, 2.0]), torch.tensor([[-1.0, 0.0], [-4.0, -3.0], [-1.5, -2.5]]), torch.full((3, 2), -2.0), 0.1),
         (torch.tensor([1.5, -1.5]), torch.full((2, 3), -1.0), torch.full((2, 3), -2.0), 0.0),
     ]
 
@@ -113,6 +129,30 @@ def last_character_only(rewards: Tensor, log_probs: Tensor, reference: Tensor, b
     return rewards - beta * (log_probs - reference)[..., -1]
 
 
+def one_gap_for_all(rewards: Tensor, log_probs: Tensor, reference: Tensor, beta: float) -> Tensor:
+    return rewards - beta * (log_probs - reference).sum(-1).mean()
+
+
+def gains_only(rewards: Tensor, log_probs: Tensor, reference: Tensor, beta: float) -> Tensor:
+    return rewards - beta * (log_probs - reference).sum(-1).clamp(min=0)
+
+
+def gap_of_the_probabilities(rewards: Tensor, log_probs: Tensor, reference: Tensor, beta: float) -> Tensor:
+    return rewards - beta * (log_probs.exp() - reference.exp()).sum(-1)
+
+
+def gap_weighted(rewards: Tensor, log_probs: Tensor, reference: Tensor, beta: float) -> Tensor:
+    return rewards - beta * (log_probs.exp() * (log_probs - reference)).sum(-1)
+
+
+def beta_times_all(rewards: Tensor, log_probs: Tensor, reference: Tensor, beta: float) -> Tensor:
+    return beta * (rewards - (log_probs - reference).sum(-1))
+
+
+def gap_per_character(rewards: Tensor, log_probs: Tensor, reference: Tensor, beta: float) -> Tensor:
+    return rewards.unsqueeze(-1) - beta * (log_probs - reference)
+
+
 def absolute_gap(rewards: Tensor, log_probs: Tensor, reference: Tensor, beta: float) -> Tensor:
     return rewards - beta * (log_probs - reference).abs().sum(-1)
 
@@ -132,6 +172,7 @@ def k3_cases() -> Cases:
         (torch.tensor([-3.0, -0.25], dtype=torch.float64), torch.tensor([-0.5, -4.0], dtype=torch.float64)),
         (near, near + torch.tensor([2**-10, -(2**-12), 2**-14])),  # 1 + gap is rounded in float32
         (torch.tensor([[-1.0, -7.0], [-2.0, -0.75]]), torch.tensor([[-2.0, -3.0], [-2.5, -0.5]])),
+        (torch.tensor([-120.0, -110.0]), torch.tensor([-119.0, -111.5])),  # the probabilities themselves are 0 in float32
     ]
 
 
@@ -170,6 +211,23 @@ def plus_the_gap(log_probs: Tensor, reference: Tensor) -> Tensor:
     return torch.expm1(gap) + gap
 
 
+def one_taken_off_twice(log_probs: Tensor, reference: Tensor) -> Tensor:
+    return k3(log_probs, reference) - 1
+
+
+def weighted_by_the_policy(log_probs: Tensor, reference: Tensor) -> Tensor:
+    return log_probs.exp() * k3(log_probs, reference)
+
+
+def quotient_of_probabilities(log_probs: Tensor, reference: Tensor) -> Tensor:
+    ratio = reference.exp() / log_probs.exp()
+    return ratio - 1 - ratio.log()
+
+
+def summed_over_the_text(log_probs: Tensor, reference: Tensor) -> Tensor:
+    return k3(log_probs, reference).sum(-1)
+
+
 def averaged(log_probs: Tensor, reference: Tensor) -> Tensor:
     return k3(log_probs, reference).mean()
 
@@ -184,7 +242,11 @@ EXERCISES = {
             summed,
             probability_for_its_logarithm,
             logarithm_of_the_mean,
+            differences_averaged_first,
+            sigmoid_of_each,
+            bits,
             naive_logarithm,
+            small_number_inside,
             difference_alone,
             hinge,
         ),
@@ -201,6 +263,12 @@ EXERCISES = {
             without_beta,
             beta_divides,
             last_character_only,
+            one_gap_for_all,
+            gains_only,
+            gap_of_the_probabilities,
+            gap_weighted,
+            beta_times_all,
+            gap_per_character,
             absolute_gap,
         ),
         random_leashed,
@@ -216,6 +284,10 @@ EXERCISES = {
             without_the_gap,
             without_the_one,
             plus_the_gap,
+            one_taken_off_twice,
+            weighted_by_the_policy,
+            quotient_of_probabilities,
+            summed_over_the_text,
             averaged,
         ),
         random_k3,
