@@ -173,6 +173,7 @@ def k3_cases() -> Cases:
         (near, near + torch.tensor([2**-10, -(2**-12), 2**-14])),  # 1 + gap is rounded in float32
         (torch.tensor([[-1.0, -7.0], [-2.0, -0.75]]), torch.tensor([[-2.0, -3.0], [-2.5, -0.5]])),
         (torch.tensor([-120.0, -110.0]), torch.tensor([-119.0, -111.5])),  # the probabilities themselves are 0 in float32
+        (torch.tensor([-0.5, -1.0]), torch.tensor([-120.5, -1.0])),  # and here their ratio is
     ]
 
 
@@ -221,6 +222,11 @@ def weighted_by_the_policy(log_probs: Tensor, reference: Tensor) -> Tensor:
 
 def quotient_of_probabilities(log_probs: Tensor, reference: Tensor) -> Tensor:
     ratio = reference.exp() / log_probs.exp()
+    return ratio - 1 - ratio.log()
+
+
+def logarithm_of_the_ratio(log_probs: Tensor, reference: Tensor) -> Tensor:
+    ratio = (reference - log_probs).exp()
     return ratio - 1 - ratio.log()
 
 
@@ -287,6 +293,7 @@ EXERCISES = {
             one_taken_off_twice,
             weighted_by_the_policy,
             quotient_of_probabilities,
+            logarithm_of_the_ratio,
             summed_over_the_text,
             averaged,
         ),
