@@ -151,12 +151,12 @@ TYPED = [
     (
         "10.5",
         "def f(r, n):\n g = r.unflatten(-1, (-1, n))\n return ((g - r.mean()) / (g.std(-1, keepdim=True) + 1e-4)).flatten(-2)",
-        "mean is that of all",
+        "mean here is that of all",
     ),
     (
         "10.5",
         "def f(r, n):\n g = r.unflatten(-1, (-1, n))\n a = g - g.mean(-1, keepdim=True)\n s = g.std(-1, keepdim=True)\n return a.flatten(-2) / (r.std(-1, keepdim=True) + 1e-4)",
-        "deviation is that of all",
+        "deviation here is that of all",
     ),
     (
         "10.5",
@@ -289,7 +289,7 @@ TYPED = [
     (
         "10.8",
         "def f(c, r, rc, rr, b):\n return -functional.logsigmoid(b * (c - rc) - (r - rr)).mean()",
-        "chosen reply's gap alone",
+        "chosen reply's gap alone here",
     ),
     (
         "10.8",
