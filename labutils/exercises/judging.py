@@ -18,6 +18,7 @@ from typing import Any
 
 from labutils.exercises.bounds import Bounded, LimitExceeded, TimeLimitExceeded, allowed_growth
 from labutils.exercises.captured import Captured, captured_output
+from labutils.exercises.derivatives import derivative_problem, derivatives, followed, recording
 from labutils.exercises.registry import Exercise, ExerciseFunctions
 from labutils.exercises.values import first_difference, values_equal
 from labutils.exercises.verdicts import Verdict
@@ -166,14 +167,17 @@ def _try(
         NotAnswered: it is the untouched stub.
         WrongAnswer: it raised, took too much time or memory, returned nothing, or changed its arguments.
     """
-    with _quiet():
-        trial.want = functions.reference(*copy.deepcopy(case))
+    with _quiet(), recording(functions):
+        own = followed(copy.deepcopy(case), functions)
+        trial.want = functions.reference(*own)
+        slopes = derivatives(trial.want, own, functions)
         others = functions.also_right(*copy.deepcopy(case)) if functions.also_right else ()
-        given = copy.deepcopy(case)
+        given = followed(copy.deepcopy(case), functions)
 
     def examine() -> None:
         """All that meets the learner's code and values: it may print, raise, and never end."""
-        trial.got = _result(function, given, trial.call, bounded)
+        with recording(functions):
+            trial.got = _result(function, given, trial.call, bounded)
         if trial.got is ... and trial.want is not ...:
             raise NotAnswered
         if trial.got is None and trial.want is not None:
@@ -183,6 +187,8 @@ def _try(
             trial.kind, trial.problem = _problem_with(trial.got, trial.want, exercise.atol, bounded)
             if any(_problem_with(trial.got, other, exercise.atol, bounded) == ("", "") for other in others):
                 trial.kind = trial.problem = ""
+            if slopes and not trial.problem:
+                trial.kind, trial.problem = derivative_problem(derivatives(trial.got, given, functions), slopes, exercise.atol)
 
     with captured_output() as trial.printed, uninitialized_memory_filled():
         try:

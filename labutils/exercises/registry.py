@@ -36,6 +36,8 @@ class ExerciseFunctions:
             one element, a single row), and larger sizes give larger ones. Tried from small to large after the fixed cases, so
             that a wrong answer is shown on a small one.
         also_right: other results for a case's arguments that are as right as the reference's, where the task leaves a choice.
+        differentiable: names of the reference's parameters, floating-point tensors, by which a later cell differentiates the result.
+            The derivatives of an answer must be the reference's, too.
     """
 
     reference: Callable[..., Any]
@@ -43,6 +45,7 @@ class ExerciseFunctions:
     mistakes: Sequence[Callable[..., Any]] = ()
     random_case: Callable[[random.Random, int], tuple[Any, ...]] | None = None
     also_right: Callable[..., Sequence[Any]] | None = None
+    differentiable: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ KINDS = {
     "length": "The list is too long or too short.",
     "keys": "The dictionary has other keys.",
     "nan": "The result holds NaN.",
+    "derivative": "The values are right, and their derivatives are missing or wrong.",
     "none": "The function returned None.",
     "raised": "The function raised an error.",
     "signature": "It is no function, or does not take the stub's arguments.",

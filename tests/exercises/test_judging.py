@@ -399,6 +399,38 @@ def test_emptying_the_arguments_is_changing_them() -> None:
     wrong(item, lambda items, more: items.clear() or more.clear() or 3, "changing the input in place")
 
 
+SLOPE = exercise(
+    lambda x, y: x * y, (torch.tensor([1.0, 2.0]), torch.tensor([3.0, 1.0])), (torch.tensor([0.0]), torch.tensor([2.0]))
+)
+
+
+def differentiable(item: Exercise) -> Exercise:
+    functions = dataclasses.replace(item.functions(), differentiable=("x",))
+    return dataclasses.replace(item, functions=lambda: functions)
+
+
+@pytest.mark.parametrize("answer", [lambda x, y: y * x, lambda x, y: x * y.detach(), lambda x, y: (x.double() * y).float()])
+def test_derivatives_by_the_named_parameter_are_enough(answer) -> None:
+    assert judge(differentiable(SLOPE), answer).status == "passed"
+
+
+def test_derivatives_are_recorded_where_a_notebook_has_switched_them_off() -> None:
+    with torch.no_grad():
+        assert judge(differentiable(SLOPE), lambda x, y: x * y).status == "passed"
+
+
+@pytest.mark.parametrize("answer", [lambda x, y: x.detach() * y, lambda x, y: torch.tensor((x * y).tolist())])
+def test_right_values_without_derivatives_are_refused(answer) -> None:
+    wrong(differentiable(SLOPE), answer, "nothing is left to differentiate by `x`")
+    assert judge(SLOPE, answer).status == "passed"
+
+
+def test_right_values_with_other_derivatives_are_refused() -> None:
+    wrong(
+        differentiable(SLOPE), lambda x, y: (x * y + x.detach() * y) / 2, "derivative of their sum by `x`", "[3, 1]", "[1.5, 0.5]"
+    )
+
+
 def test_every_kind_of_wrong_answer_has_its_words() -> None:
     kinds = set(get_args(get_type_hints(Difference)["kind"]))
     assert kinds < set(KINDS)

@@ -236,5 +236,6 @@ EXERCISES = {
             quotients_of_logarithms,
         ),
         random_dpo_loss,
+        differentiable=("chosen", "rejected", "ref_chosen", "ref_rejected"),
     ),
 }

@@ -139,5 +139,6 @@ EXERCISES = {
             product_is_clipped,
         ),
         random_clipped_loss,
+        differentiable=("new",),
     ),
 }

@@ -257,6 +257,7 @@ EXERCISES = {
             hinge,
         ),
         random_preference_loss,
+        differentiable=("preferred", "other"),
     ),
     "10.2": ExerciseFunctions(
         leashed,
@@ -298,5 +299,6 @@ EXERCISES = {
             averaged,
         ),
         random_k3,
+        differentiable=("log_probs",),
     ),
 }

@@ -44,6 +44,11 @@ TYPED = [
         "def f(p, o):\n return torch.log1p(torch.exp(o - p)).mean()",
         "exponential",
     ),
+    (
+        "10.1",
+        "def f(p, o):\n return torch.tensor(-functional.logsigmoid(p - o).mean().item())",
+        "nothing is left to differentiate",
+    ),
     ("10.2", "def f(r, lp, ref, b):\n return r + b * (lp - ref).sum(-1)", "pays"),
     ("10.2", "def f(r, lp, ref, b):\n return r - b * (ref - lp).sum(-1)", "pays"),
     ("10.2", "def f(r, lp, ref, b):\n return r - b * (lp - ref).mean(-1)", "mean over the characters"),
@@ -107,6 +112,11 @@ TYPED = [
         "10.3",
         "def f(lp, ref):\n d = ref - lp\n return (torch.expm1(d) - d).sum(-1)",
         "sum",
+    ),
+    (
+        "10.3",
+        "def f(lp, ref):\n d = ref - lp.detach()\n return torch.expm1(d) - d",
+        "nothing is left to differentiate",
     ),
     ("10.4", "def f(r):\n return r - r.mean(-1, keepdim=True)", "itself"),
     ("10.4", "def f(r):\n return r - r.mean()", "row has its own"),
@@ -238,6 +248,16 @@ TYPED = [
         "def f(n, o, a, c):\n r = (n - o).exp()\n return torch.min(-r * a, -r.clamp(1 - c, 1 + c) * a)",
         "minus before it",
     ),
+    (
+        "10.6",
+        "def f(n, o, a, c):\n r = (n - o).detach().exp()\n return -torch.min(r * a, r.clamp(1 - c, 1 + c) * a)",
+        "differentiate by `new`",
+    ),
+    (
+        "10.6",
+        "def f(n, o, a, c):\n r = (n - o).exp()\n return -torch.min(r * a, r.detach().clamp(1 - c, 1 + c) * a)",
+        "derivative",
+    ),
     ("10.7", "def f(r, v, n):\n return v[r.index(max(r))]", "whole pool"),
     ("10.7", "def f(r, v, n):\n return sum(v) / len(v)", "random choice"),
     ("10.7", "def f(r, v, n):\n return v[max(range(n), key=lambda i: r[i])]", "one draw"),
@@ -320,6 +340,21 @@ TYPED = [
         "10.8",
         "def f(c, r, rc, rr, b):\n return torch.log(1 + torch.exp(-b * ((c - rc) - (r - rr)))).mean()",
         "exponential",
+    ),
+    (
+        "10.8",
+        "def f(c, r, rc, rr, b):\n return -functional.logsigmoid(b * ((c - rc) - (r - rr).detach())).mean()",
+        "differentiate by `rejected`",
+    ),
+    (
+        "10.8",
+        "def f(c, r, rc, rr, b):\n with torch.no_grad():\n  return -functional.logsigmoid(b * ((c - rc) - (r - rr))).mean()",
+        "differentiate by `chosen`",
+    ),
+    (
+        "10.8",
+        "def f(c, r, rc, rr, b):\n return -functional.logsigmoid(b * ((c - rc.detach()) - (r - rr.detach()))).mean()",
+        "differentiate by `ref_chosen`",
     ),
 ]
 
