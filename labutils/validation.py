@@ -39,6 +39,23 @@ def require_positive(name: str, value: Any) -> None:
         raise LabError(f"{name}={value!r} must be a finite number above 0.")
 
 
+def require_text(name: str, value: Any, whole: bool = False) -> None:
+    """Refuse what is no text, such as the None of a system that gave no answer.
+
+    Args:
+        name: of the argument.
+        value: of the argument.
+        whole: also refuse half a character (a lone surrogate), which a model's tokenizer cannot take.
+
+    Raises:
+        LabError: names the argument and its type, or what it holds.
+    """
+    if not isinstance(value, str):
+        raise LabError(f'{name} is {type(value).__name__}, not a text: give "" where a system wrote nothing.')
+    if whole and any("\ud800" <= character <= "\udfff" for character in value):
+        raise LabError(f"{name} holds half a character (a lone surrogate): write that text anew.")
+
+
 def require_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Refuse a setting that is not one of the choices.
 

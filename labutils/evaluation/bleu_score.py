@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from labutils.errors import LabError
 from labutils.evaluation.tokens import ngrams, tokenize_13a
+from labutils.validation import require_text
 
 SMOOTHINGS = ("exp", "none")
 
@@ -163,3 +164,6 @@ def require_lists(candidates: Sequence[str], references: Sequence[Sequence[str]]
             raise LabError(f"The references of candidate {i} are one text: put them in a list, even where there is only one.")
         if not texts:
             raise LabError(f"Candidate {i} has no reference to score against: give at least one.")
+        require_text(f"Candidate {i}", candidates[i])
+        for text in texts:
+            require_text(f"A reference of candidate {i}", text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from labutils.errors import LabError
 from labutils.machine import settings
+from labutils.validation import require_text, require_whole_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +31,7 @@ def embed(texts: Sequence[str], batch_size: int = 32) -> Tensor:
     normalised. A text is read up to its 256th token.
 
     Raises:
-        LabError: there are no texts.
+        LabError: there are no texts, or one of them is none, or holds half a character.
         AssetError: the encoder's files are missing.
 
     Source: Reimers and Gurevych 2019 (arXiv:1908.10084), section 3; the model is all-MiniLM-L6-v2.
@@ -43,6 +44,9 @@ def embed(texts: Sequence[str], batch_size: int = 32) -> Tensor:
         raise LabError("The texts are one text: put them in a list.")
     if not texts:
         raise LabError("There are no texts to embed: the list is empty.")
+    require_whole_number("batch_size", batch_size)
+    for number, text in enumerate(texts):
+        require_text(f"Text {number}", text, whole=True)
     model, tokenizer = _encoder(settings.home())
     rows = []
     for i in range(0, len(texts), batch_size):

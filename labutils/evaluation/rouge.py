@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from labutils.errors import LabError
 from labutils.evaluation.tokens import Tokenizer, ngrams, tokenize
+from labutils.validation import require_text
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ def _score(matches: int, in_candidate: int, in_reference: int) -> Score:
 
 
 def _tokens(text: str, stem: bool, tokenizer: Tokenizer | None) -> list[str]:
+    require_text("A candidate or reference", text)
     if tokenizer is None:
         return tokenize(text, stem)
     if stem:
@@ -129,6 +131,8 @@ def rouge_lsum(candidate: str, reference: str, stem: bool = False, tokenizer: To
     >>> rouge_lsum("It rained.\\nWe left.", "We left.\\nIt rained.").f1, rouge_l("It rained.\\nWe left.", "We left.\\nIt rained.").f1
     (1.0, 0.5)
     """
+    require_text("The candidate", candidate)
+    require_text("The reference", reference)
     ours = [_tokens(line, stem, tokenizer) for line in candidate.split("\n")]
     theirs = [_tokens(line, stem, tokenizer) for line in reference.split("\n")]
     count_ours = Counter(token for line in ours for token in line)

@@ -10,6 +10,7 @@ from typing import Any
 
 from labutils.errors import LabError
 from labutils.prompting.prompts import DatasetRow, Prompt, Task, adds_special_tokens, few_shot_prompt
+from labutils.validation import require_text
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def _owners(tokenizer: Any, prompt: Prompt) -> tuple[list[str], list[int]]:
     if not tokenizer.is_fast:
         raise LabError("This tokenizer does not say where its tokens stand in the text: load one with a tokenizer.json.")
     ends = list(accumulate(len(part.text) for part in prompt.parts))
+    require_text("The prompt", text, whole=True)
     found = tokenizer(
         text,
         add_special_tokens=adds_special_tokens(tokenizer, text),

@@ -61,9 +61,9 @@ def merge_pair(ids: Sequence[int], pair: tuple[int, int], new: int) -> list[int]
     [9, 1, 2]
     """
     result: list[int] = []
-    i = 0
+    i, first_and_second = 0, tuple(pair)  # a list is meant as well
     while i < len(ids):
-        if i + 1 < len(ids) and (ids[i], ids[i + 1]) == pair:
+        if i + 1 < len(ids) and (ids[i], ids[i + 1]) == first_and_second:
             result.append(new)
             i += 2
         else:

@@ -41,10 +41,18 @@ def draw(probs: Tensor, u: float) -> int:
     With u drawn evenly, each token comes up as often as its probability says (inverse transform sampling).
 
     Example: of [0.2, 0.5, 0.3], u = 0.1 selects token 0 and u = 0.2 selects token 1.
+
+    Raises:
+        LabError: no token has a probability.
     """
     exceeded = (probs.cumsum(dim=-1) > u).nonzero()
+    if len(exceeded):
+        return int(exceeded[0])
     # Rounding can leave the whole sum a hair below 1, and u above it: then the last possible token is meant.
-    return int(exceeded[0] if len(exceeded) else probs.nonzero()[-1])
+    possible = (probs > 0).nonzero()
+    if not len(possible) or bool(probs.isnan().any()):
+        raise LabError("There is no token to draw: the probabilities are all 0, or not numbers.")
+    return int(possible[-1])
 
 
 def top_k_filter(logits: Tensor, k: int) -> Tensor:
@@ -228,13 +236,15 @@ def chi_square(counts: Tensor, probs: Tensor) -> tuple[float, float]:
     asks for an expected count of at least 5 in each place.
 
     Raises:
-        LabError: an expected count is below 5.
+        LabError: an expected count is below 5, or the probabilities do not sum to 1.
 
     Source: Pearson 1900; NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.15.
     """
     import torch
 
     counts, probs = counts.double(), probs.double()
+    if not abs(float(probs.sum()) - 1) < 1e-3:
+        raise LabError(f"The probabilities sum to {float(probs.sum()):.4g}: give those of all tokens, which sum to 1.")
     expected = probs * counts.sum()
     if expected.min() < 5:
         raise LabError(

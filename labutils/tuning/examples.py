@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from labutils.errors import LabError
 from labutils.prompting.prompts import encode_prompt
+from labutils.validation import require_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +62,7 @@ def build_examples(
         end: append the end token, so that the model learns to stop.
 
     Raises:
-        LabError: no pairs, an empty prompt or completion, or a pair that is longer than the window.
+        LabError: no pairs, an empty prompt or completion, half a character, or a pair that is longer than the window.
 
     Example: in `build_examples(tokenizer, [("2 + 2 =", " 4")])` the completion is the token of " 4" and `tokenizer.eos_token_id`.
     """
@@ -71,6 +72,8 @@ def build_examples(
         raise LabError("This tokenizer names no end token: set tokenizer.eos_token, or pass end=False.")
     examples = []
     for number, (prompt, completion) in enumerate(pairs):
+        require_text(f"The prompt of pair {number}", prompt, whole=True)
+        require_text(f"The completion of pair {number}", completion, whole=True)
         written = list(tokenizer(completion, add_special_tokens=False).input_ids)
         example = Example(encode_prompt(tokenizer, prompt), [*written, tokenizer.eos_token_id] if end else written)
         if not written or not example.prompt:

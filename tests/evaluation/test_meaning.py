@@ -35,6 +35,10 @@ def test_embeddings_see_a_paraphrase_and_hardly_see_a_negation(ready_home):
     [
         (lambda: meaning.embed([]), "no texts"),
         (lambda: meaning.embed("a"), "put them in a list"),
+        (lambda: meaning.embed(["a", "\ud800"]), "Text 1 holds half a character"),
+        (lambda: meaning.similarity("a", None), "Text 1 is NoneType"),
+        (lambda: meaning.embed(["a"], batch_size=0), "batch_size=0"),
+        (lambda: meaning.embed(["a"], batch_size=-1), "batch_size=-1"),
     ],
 )
 def test_bad_input_is_one_sentence(call, word, says):

@@ -116,6 +116,8 @@ def test_examples_can_be_added_one_by_one_and_in_batches():
         (["a"], [[]], "no reference"),
         (["a"], ["a", "b"], "1 candidates and 2"),
         (["a", "b"], ["a"], "2 candidates and 1"),
+        ([None], ["a"], "Candidate 0 is NoneType"),
+        (["a", "b"], [["a"], ["b", None]], "reference of candidate 1 is NoneType"),
     ],
 )
 def test_bad_input_is_one_sentence_and_the_metric_goes_on(name, predictions, references, word, says):

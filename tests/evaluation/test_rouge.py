@@ -130,3 +130,11 @@ def test_no_ngram_is_shorter_than_one_token(says):
     with pytest.raises(LabError) as caught:
         rouge.rouge_n("a", "a", 0)
     says(caught.value, "at least 1")
+
+
+@pytest.mark.parametrize("score", [lambda a, b: rouge.rouge_n(a, b, 1), rouge.rouge_l, rouge.rouge_lsum])
+@pytest.mark.parametrize(("candidate", "reference"), [(None, "a"), ("a", None), (["a"], "a")])
+def test_a_text_that_is_none_is_one_sentence(score, candidate, reference, says):
+    with pytest.raises(LabError) as caught:
+        score(candidate, reference)
+    says(caught.value, "not a text")

@@ -116,6 +116,10 @@ def test_more_merges_never_need_more_tokens():
     assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) == 4
 
 
+def test_a_pair_may_be_a_list():
+    assert bpe.merge_pair([1, 2, 1, 2], [1, 2], 9) == bpe.merge_pair([1, 2, 1, 2], (1, 2), 9) == [9, 9]
+
+
 def test_edges():
     empty = BPETokenizer([])
     assert len(empty) == 256 and empty.encode("") == [] and empty.decode([]) == ""

@@ -102,11 +102,25 @@ def test_draw_past_a_sum_that_rounding_left_below_one_gives_the_last_possible_to
     assert decoding.draw(torch.tensor([0.5, 0.4999, 0.0]), 0.99999) == 1
 
 
+@pytest.mark.parametrize("probs", [[math.nan, 1.0], [0.5, math.nan], [0.0, 0.0], []])
+def test_draw_refuses_what_are_no_probabilities(probs, says):
+    with pytest.raises(LabError) as caught:
+        decoding.draw(torch.tensor(probs), 0.9)
+    says(caught.value, "no token to draw")
+
+
 def test_chi_square_against_the_closed_form_for_two_degrees_of_freedom():
     counts, probs = torch.tensor([30, 20, 50]), torch.tensor([0.25, 0.25, 0.5])
     statistic, p = decoding.chi_square(counts, probs)
     assert statistic == pytest.approx((5**2 / 25) + (5**2 / 25) + 0)
     assert p == pytest.approx(math.exp(-statistic / 2), abs=1e-12)  # the survival function with 2 degrees of freedom
+
+
+@pytest.mark.parametrize("probs", [[5.0, 5.0], [0.25, 0.25], [math.nan, 1.0]])
+def test_chi_square_refuses_what_does_not_sum_to_one(probs, says):
+    with pytest.raises(LabError) as caught:
+        decoding.chi_square(torch.tensor([50, 50]), torch.tensor(probs))
+    says(caught.value, "sum to")
 
 
 def test_chi_square_refuses_expectations_below_five():

@@ -232,6 +232,8 @@ def test_the_prompt_has_one_start_token_and_the_completion_none():
         ([("a", "b"), ("", "b")], ["Pair 1", "prompt"]),
         ([("a", "b"), ("a", " ")], ["Pair 1", "completion"]),
         ([("a", "b"), ("a b c a", "c c c")], ["Pair 1", "8 tokens", "holds 7"]),
+        ([("a", "b"), ("a\ud800", "b")], ["prompt of pair 1", "half a character"]),
+        ([("a", "b"), ("a", None)], ["completion of pair 1", "NoneType"]),
     ],
 )
 def test_pairs_that_cannot_be_trained_on_are_named(pairs, words, says):
