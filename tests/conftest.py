@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import untouched
 
 # Read when the libraries are imported, so set before anything imports them.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -31,10 +32,24 @@ MODEL_FIXTURES = {"default_model", "ready_home"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `model` every test that, by itself or through a fixture, needs the course's own models."""
+    """Mark as `model` every test that, by itself or through a fixture, needs the course's own models; note the faults for `make proof`."""
     for item in items:
         if MODEL_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("model")
+        if fault := item.get_closest_marker("fault"):
+            said = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip().splitlines()
+            item.user_properties += [("fault", fault.args[0]), ("shows", said[0] if said else "")]
+
+
+_before = None if "PYTEST_XDIST_WORKER" in os.environ else untouched.state(REAL_HOME)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Say it where a person's own home is not as it was; in CI that is a failure."""
+    if _before is not None and (sentence := untouched.difference(REAL_HOME, _before)):
+        session.config.pluginmanager.get_plugin("terminalreporter").write_line(f"\n{sentence}")
+        if untouched.is_failure():
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _link_models(home: Path) -> Path:

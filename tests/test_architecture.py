@@ -89,4 +89,4 @@ def test_the_tests_stand_in_folders_that_mirror_the_library():
     subjects = {path.name for path in LIBRARY.iterdir() if (path / "__init__.py").exists()} - {"content"}
     ours = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and any(path.glob("test_*.py"))}
     assert subjects <= ours
-    assert ours - subjects <= {"browser", "cli", "deploy", "longer", "tools"}
+    assert ours - subjects <= {"browser", "cli", "deploy", "faults", "longer", "tools"}

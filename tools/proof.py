@@ -1,8 +1,8 @@
 """`make proof`: one table of what the course promises, and what was measured. Writes build/report/proof.html and proof.json.
 
 Seconds and memory of the labs are those of labs/budgets.json, which a run of all labs on a quiet machine wrote; everything else is measured
-now: start-up, disk, the checks of every exercise against their wrong and right answers, the public functions under odd input, the walls
-of the sandbox, the names taken from the libraries. Exits with 1 if a promise is not kept.
+now: start-up, disk, the checks of every exercise against their wrong and right answers, the public functions under odd input, what the
+tests show after each fault, the walls of the sandbox, the names taken from the libraries. Exits with 1 if a promise is not kept.
 """
 
 from __future__ import annotations
@@ -102,18 +102,48 @@ def disk() -> Iterator[Promise]:
         yield Promise("packages of nvidia in a CPU install", "none", str(len(heavy)), not heavy)
 
 
-def ran(*tests: str) -> dict[str, list[tuple[str, bool]]]:
-    """Run tests; {test function: [(its parameters, passed), ...]}."""
+def cases(*tests: str) -> list[ElementTree.Element]:
+    """Run tests; pytest's record of each."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "junit.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", f"--junitxml={file}", *tests]
         subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-        cases = ElementTree.parse(file).iter("testcase")
-        found: dict[str, list[tuple[str, bool]]] = defaultdict(list)
-        for case in cases:
-            name, _, parameters = case.attrib["name"].partition("[")
-            found[name].append((parameters.rstrip("]"), case.find("failure") is None and case.find("error") is None))
-        return found
+        return list(ElementTree.parse(file).iter("testcase"))
+
+
+def passed(case: ElementTree.Element) -> bool:
+    """Whether a test did not fail."""
+    return case.find("failure") is None and case.find("error") is None
+
+
+def ran(*tests: str) -> dict[str, list[tuple[str, bool]]]:
+    """Run tests; {test function: [(its parameters, passed), ...]}."""
+    found: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    for case in cases(*tests):
+        name, _, parameters = case.attrib["name"].partition("[")
+        found[name].append((parameters.rstrip("]"), passed(case)))
+    return found
+
+
+def faults(records: Iterable[ElementTree.Element]) -> tuple[Promise, list[tuple[str, ...]]]:
+    """What is shown of every fault, from the records of the tests that are marked with one: the promise, and a row per fault and test.
+
+    A row has the fault, what the test shows (the first line of its docstring, or its name), the test, and how many of its runs passed.
+    """
+    found: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    for case in records:
+        noted = {note.attrib["name"]: note.attrib["value"] for note in case.iter("property")}
+        name = case.attrib["name"].partition("[")[0]
+        shows = noted["shows"] or f"{name.removeprefix('test_').replace('_', ' ').capitalize()}."
+        where = case.attrib["classname"].split(".")[-1]
+        result = "skipped" if case.find("skipped") is not None else "passed" if passed(case) else "failed"
+        found[noted["fault"], shows, f"{where}::{name}"][result] += 1
+    rows: list[tuple[str, ...]] = [(*key, f"{results['passed']} of {results.total()}") for key, results in sorted(found.items())]
+    everything: Counter[str] = sum(found.values(), Counter())
+    kinds, skipped = len({fault for fault, _, _ in found}), everything["skipped"]
+    measured = f"{everything['passed']} of {everything.total()} tests of {kinds} faults" + f", {skipped} not here" * bool(skipped)
+    kept = bool(found) and not everything["failed"] if not skipped or everything["failed"] else None
+    return Promise("after a fault: nothing lost, one sentence, a re-run that works", "all", measured, kept), rows
 
 
 KINDS = {  # what the tests of the exercises show, by test
@@ -242,22 +272,26 @@ def longer() -> Iterator[Promise]:
         )
 
 
-def page(promises: Iterable[Promise], rows: Iterable[tuple[str, ...]]) -> str:
-    """Both tables as a web page that stands alone."""
+def page(promises: Iterable[Promise], rows: Iterable[tuple[str, ...]], shown: Iterable[tuple[str, ...]] = ()) -> str:
+    """The tables as a web page that stands alone."""
     marks = {True: "kept", False: "NOT kept", None: "not measured"}
     table = plots.table_html(
         ("what", "promised", "measured", ""), [(p.what, p.promised, p.measured, marks[p.kept]) for p in promises]
     )
     judged = plots.table_html(("exercise", *KINDS.values()), rows, "Every exercise: what its check was given, and judged rightly")
+    after = plots.table_html(
+        ("fault", "what is shown", "test", "passed"), shown, "Every fault: what the tests show after it, in their own words"
+    )
     style = "body{font:16px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em}td,th{padding:.2em .8em;border-bottom:1px solid #ddd}table{border-collapse:collapse}"
     title = html.escape("LLM Labs: promised and measured")
-    return f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title><style>{style}</style><h1>{title}</h1>{table}{judged}</html>"
+    return f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title><style>{style}</style><h1>{title}</h1>{table}{judged}{after}</html>"
 
 
 def main() -> int:
     """Measure, print, write; 1 if a promise is not kept."""
     judged, rows = checks()
-    promises = [*labs(), *start_up(), *disk(), cells(), *judged, doors(), names(), walls(), *longer()]
+    after, shown = faults(cases("-m", "fault"))
+    promises = [*labs(), *start_up(), *disk(), cells(), *judged, doors(), after, names(), walls(), *longer()]
     table = Table("what", "promised", "measured", "")
     for p in promises:
         table.add_row(
@@ -266,7 +300,7 @@ def main() -> int:
     Console().print(table)
     REPORT.mkdir(parents=True, exist_ok=True)
     (REPORT / "proof.json").write_text(json.dumps([asdict(p) for p in promises], indent=1) + "\n", encoding="utf-8")
-    (REPORT / "proof.html").write_text(page(promises, rows), encoding="utf-8")
+    (REPORT / "proof.html").write_text(page(promises, rows, shown), encoding="utf-8")
     return 1 if any(p.kept is False for p in promises) else 0
 
 

@@ -58,9 +58,14 @@ def passed_exercises(home: Path) -> set[str]:
 
 
 def environment(home: Path, profile: str, strict: bool = True) -> dict[str, str]:
-    """The environment variables for an unattended run: no network calls. Warnings come, as they would for a learner."""
+    """The environment variables for an unattended run: no network calls, and nothing of or into a person's own folders.
+
+    Warnings come, as they would for a learner.
+    """
     kept = {key: value for key, value in os.environ.items() if key not in ("LABS_MODEL", "LABS_DIALOGUES")}
     ours = {"LABS_HOME": str(home), "LABS_PROFILE": profile, "LABS_STRICT": str(int(strict)), "HF_HUB_OFFLINE": "1"}
+    # Startup files and history of IPython, and the connection files of kernels, are a person's.
+    ours |= {"IPYTHONDIR": str(home / "ipython"), "JUPYTER_RUNTIME_DIR": str(home / "runtime")}
     return {**kept, **ours, **settings.THREADS}
 
 

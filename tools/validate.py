@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
+import untouched
 from editions import FOLDERS, ROOT
 from running import environment, passed_exercises, scratch_home
 
@@ -123,7 +124,7 @@ def main(
         if share := free.get():
             os.sched_setaffinity(0, share)  # of this thread, and so of the processes that it starts
 
-    start = time.perf_counter()
+    start, before = time.perf_counter(), untouched.state(settings.home())
     outcomes = []
     with ThreadPoolExecutor(workers, initializer=take_cores) as pool:
         threads = max(1, limits.cores() // workers)
@@ -133,6 +134,9 @@ def main(
     failed = [outcome for outcome in outcomes if not outcome.passed]
     for outcome in failed:
         print(f"\n{'=' * 20} {outcome.notebook.relative_to(ROOT)}\n{outcome.output}", flush=True)
+    touched = untouched.difference(settings.home(), before)
+    if touched:
+        print(f"nbval: {touched}", flush=True)
     minutes = (time.perf_counter() - start) / 60
     what = "notebooks" if repeat == 1 else f"runs ({repeat} of each notebook)"
     print(f"nbval: {len(outcomes) - len(failed)} of {len(outcomes)} {what} passed in {minutes:.1f} minutes")
@@ -143,7 +147,7 @@ def main(
         import torch
 
         keep("gpu", {"gpu": torch.cuda.get_device_name(), **counts})
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if failed or (touched and untouched.is_failure()) else 0)
 
 
 if __name__ == "__main__":

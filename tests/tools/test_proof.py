@@ -66,6 +66,42 @@ def test_few_repeats_do_not_keep_the_promise(tmp_path: Path, monkeypatch: pytest
     assert line.kept is None
 
 
+FAULTY = """
+import pytest
+fault = pytest.mark.fault
+@fault("a power cut")
+@pytest.mark.parametrize("moment", [1, 2])
+def test_the_light_comes_back(moment):
+    'It comes <b>back</b>.'
+@fault("a flood")
+def test_the_cellar_is_dry(): assert False
+@fault("a flood")
+@pytest.mark.skip
+def test_nobody_is_wet(): pass
+def test_something_else(): assert False
+"""
+
+
+def test_faults_are_told_in_the_words_of_their_tests(tmp_path: Path) -> None:
+    file = tmp_path / "test_house.py"
+    file.write_text(FAULTY, encoding="utf-8")
+    plugin = ["-n", "0", "-p", "conftest", f"--rootdir={tmp_path}", "--import-mode=importlib", "-c", "pyproject.toml"]
+    records = proof.cases("-m", "fault", *plugin, str(file))
+    promise, rows = proof.faults(records)
+    assert promise.kept is False and promise.measured == "2 of 4 tests of 2 faults, 1 not here"
+    assert rows == [
+        ("a flood", "Nobody is wet.", "test_house::test_nobody_is_wet", "0 of 1"),
+        ("a flood", "The cellar is dry.", "test_house::test_the_cellar_is_dry", "0 of 1"),
+        ("a power cut", "It comes <b>back</b>.", "test_house::test_the_light_comes_back", "2 of 2"),
+    ]
+    assert "&lt;b&gt;back" in proof.page([promise], [], rows)
+    ended = {record.attrib["name"].partition("[")[0]: record for record in records}
+    light, wet = ended["test_the_light_comes_back"], ended["test_nobody_is_wet"]
+    assert proof.faults([light])[0].kept is True
+    assert proof.faults([light, wet])[0].kept is None  # what was not shown here is not called kept
+    assert proof.faults([])[0].kept is False
+
+
 def test_results_are_read_by_test_and_parameter(tmp_path: Path) -> None:
     file = tmp_path / "test_two.py"
     file.write_text("import pytest\n@pytest.mark.parametrize('x', [1, 2])\ndef test_it(x): assert x == 1\n", encoding="utf-8")
