@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,7 +45,7 @@ def read_progress(file: Path) -> Progress:
 
 
 def _load(file: Path) -> Progress:
-    """The progress in the file of this machine. One that cannot be used is set aside under a new name, said so, and a fresh one begun.
+    """The progress in the file of this machine. One that cannot be used is set aside under a new name, and that is said.
 
     Raises:
         LabError: the file cannot be read, or not be set aside.
@@ -55,12 +56,47 @@ def _load(file: Path) -> Progress:
         except FileNotFoundError:
             return Progress()
         except ValueError:
-            aside = file.with_name(f"progress.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.json")
+            aside = _free_name(file)
             os.replace(file, aside)
-            print(f"The progress file was damaged or of another version: it is kept as {aside}, and a fresh one begins.")
-            return Progress()
+            return _instead(file, aside)
     except OSError as error:
         raise LabError(f"{file}: {error.strerror}") from error
+
+
+def _free_name(file: Path) -> Path:
+    """A name beside a damaged progress file that nothing has, whatever the clock says."""
+    stem = f"progress.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    names = (file.with_name(f"{stem}{f'-{number}' if number > 1 else ''}.json") for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _earlier(file: Path) -> Path:
+    """Where the progress file is kept as it was before its last change."""
+    return file.with_suffix(".earlier")
+
+
+def _instead(file: Path, aside: Path) -> Progress:
+    """What takes the place of a damaged file: the one before its last change, or else a fresh one."""
+    said = f"The progress file was damaged or of another version: it is kept as {aside}"
+    try:
+        state = read_progress(_earlier(file))
+        with suppress(LabError):
+            _write(file, state)
+        print(f"{said}, and the one from before the last change takes its place.")
+    except (OSError, ValueError):
+        state = Progress()
+        print(f"{said}, and a fresh one begins.")
+    return state
+
+
+def _keep_earlier(file: Path) -> None:
+    """Give the file as it is a second name, under which it stays when it is replaced. A disk without hard links has none."""
+    temporary = file.with_name(f".{_earlier(file).name}.{os.getpid()}")
+    with suppress(OSError):
+        os.link(file, temporary)
+        os.replace(temporary, _earlier(file))
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)  # is left where both are names of one file
 
 
 def load_progress() -> Progress:
@@ -117,6 +153,7 @@ def _change(alter: Callable[[Progress], Result]) -> Result:
             if file in _unkept:
                 _add(state, _unkept[file][0])
             done.append((state, alter(state)))
+            _keep_earlier(file)
             _write(file, state)
         _unkept.pop(file, None)
     except LabError as error:

@@ -124,6 +124,7 @@ check("2.1", lambda logits, temperature=1.0: os.kill(os.getpid(), signal.SIGKILL
 """
 
 
+@pytest.mark.fault("the kernel is killed inside a check")
 def test_a_kernel_that_dies_inside_a_check_is_named_at_the_next_start(home: Path, tmp_path: Path) -> None:
     from labutils.machine.memory_guard import reports
 

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,7 @@ def test_resetting_opens_one_exercise_and_no_other() -> None:
     assert load_progress().exercises == {"2.2": ExerciseProgress(passed=True, tries=1)}
 
 
+@pytest.mark.fault("the progress file is damaged")
 @pytest.mark.parametrize(
     "content",
     [
@@ -101,6 +103,79 @@ def test_a_damaged_file_is_kept_aside_and_named(home: Path, content: bytes, caps
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.fault("one flipped bit in the progress file")
+def test_a_file_with_one_flipped_bit_costs_the_last_change_at_most(home: Path, capsys, says) -> None:
+    """Any bit of it: read as it stands, or kept aside and said so, and the file from before the last change takes its place."""
+    for id in ("2.1", "2.2"):
+        record_attempt(id, passed=True)
+    before = load_progress()
+    record_attempt("2.3", passed=False, kind="value")
+    whole, earlier = progress_path().read_bytes(), progress_path().with_suffix(".earlier").read_bytes()
+    taken = 0
+    for place in range(0, 8 * len(whole), 3):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        progress_path().write_bytes(flipped)
+        capsys.readouterr()
+        found = load_progress()
+        if aside := list(home.glob("progress.damaged-*")):
+            says(capsys.readouterr().out, aside[0], "damaged", "before the last change")
+            assert aside[0].read_bytes() == flipped and found == before == load_progress()
+            if taken % 50 == 0:
+                record_attempt("2.4", passed=True)
+                assert set(load_progress().exercises) == {"2.1", "2.2", "2.4"}
+            aside[0].unlink()
+            taken += 1
+        else:
+            assert capsys.readouterr().out == "" and len(found.exercises) >= 2  # another digit, or another letter of a name
+        progress_path().with_suffix(".earlier").write_bytes(earlier)
+    assert taken > len(whole)
+
+
+@pytest.mark.fault("the clock is set back between two damages of the progress file")
+def test_two_damaged_files_of_one_second_are_both_kept(home: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """Neither takes the other's name."""
+    monkeypatch.setattr(progress_file.time, "strftime", lambda form: "20261127-101500")
+    home.mkdir()
+    for content in (b"first", b"second", b"third"):
+        progress_path().write_bytes(content)
+        load_progress()
+    assert sorted(path.read_bytes() for path in home.glob("progress.damaged-*")) == [b"first", b"second", b"third"]
+
+
+def test_on_a_disk_without_hard_links_progress_is_kept_and_no_earlier_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    for _ in range(2):
+        record_attempt("2.1", passed=True)
+    assert load_progress().get("2.1").tries == 2
+    assert sorted(path.name for path in home.iterdir() if path.suffix != ".lock") == ["progress.json"]
+
+
+@pytest.mark.fault("one flipped bit in an exported progress file")
+def test_importing_a_file_with_one_flipped_bit_never_takes_anything_away(tmp_path: Path, says) -> None:
+    """It is imported as it stands, or refused in one sentence; what was passed here stays."""
+    record_attempt("2.2", passed=True)
+    carried = tmp_path / "carried.json"
+    export_progress(carried)
+    whole, refusals = carried.read_bytes(), 0
+    record_attempt("2.1", passed=True)
+    for place in range(0, 8 * len(whole), 7):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        carried.write_bytes(flipped)
+        try:
+            import_progress(carried)
+        except LabError as error:
+            says(error, carried)
+            refusals += 1
+        assert load_progress().get("2.1").passed and load_progress().get("2.2").passed
+    assert refusals > len(whole) // 2
+
+
+@pytest.mark.fault("the disk is full where progress is written")
 def test_a_failed_write_leaves_the_earlier_progress(full_disk) -> None:
     record_attempt("2.1", passed=True)
     full_disk()
@@ -153,6 +228,7 @@ def denied(path: Path, **more):
     raise PermissionError(13, "Permission denied", str(path))
 
 
+@pytest.mark.fault("the home takes nothing")
 @pytest.mark.parametrize("refused", ["read-only", "no folder", "unreadable", "held"], indirect=True)
 def test_the_answer_comes_first_where_progress_cannot_be_kept(refused: str, course, capsys, monkeypatch) -> None:
     from labutils.exercises import check, hint, hints, outcome, predict, quiz
@@ -176,6 +252,7 @@ def test_the_answer_comes_first_where_progress_cannot_be_kept(refused: str, cour
     assert "1 of 2 passed" in capsys.readouterr().out
 
 
+@pytest.mark.fault("the home lies on a disk without locks")
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.EPERM, errno.ENOSYS])
 def test_a_disk_without_locks_keeps_progress(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     class Lockless(FileLock):
@@ -290,6 +367,7 @@ for number in range(25):
 """
 
 
+@pytest.mark.fault("two kernels write progress at once")
 def test_two_processes_recording_at_once_lose_nothing() -> None:
     children = [
         subprocess.Popen([sys.executable, "-c", RECORDING, own], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -307,6 +385,31 @@ def test_two_processes_recording_at_once_lose_nothing() -> None:
         "2.2": ExerciseProgress(passed=True, tries=25),
         "2.3": ExerciseProgress(passed=True, tries=25),
     }
+
+
+ENDLESS = """
+from labutils.exercises.progress_file import record_attempt
+for number in range(10**6):
+    record_attempt("2.1", passed=number > 0)
+    print(number + 1, flush=True)
+"""
+
+
+@pytest.mark.fault("the kernel is killed while it writes progress")
+def test_a_kernel_killed_while_it_records_loses_nothing_that_was_recorded(home: Path, capsys) -> None:
+    """Five kills at chance moments: the file is whole, holds every try that had come back, and takes the next one at once."""
+    had = 0
+    for moment in range(5):
+        with subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True) as child:
+            told = [int(child.stdout.readline()) for _ in range(3)][-1]
+            time.sleep(0.003 * moment)
+            child.kill()
+            told = max([told, *(int(line) for line in child.stdout.read().splitlines()[:-1])])
+        tries = json.loads(progress_path().read_text())["exercises"]["2.1"]["tries"]
+        assert had + told <= tries
+        had = record_attempt("2.1", passed=False).tries
+        assert had == tries + 1 and load_progress().get("2.1").passed
+    assert capsys.readouterr().out == "" and not list(home.glob("progress.damaged-*"))
 
 
 FUNCTIONS = ExerciseFunctions(lambda x: 2.0 * x, lambda: [(1.0,)])
