@@ -9,11 +9,11 @@ Each finished run is appended to data/scaling/runs.jsonl at once, so that it can
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
 
+from labutils.machine.files import append_line
 from labutils.pretraining import Size, load_runs, train_small
 from labutils.pretraining.law import PER_TOKEN
 from labutils.pretraining.record import record_path
@@ -54,9 +54,7 @@ def main() -> None:
             "budget": budget, "dim": size.dim, "layers": size.layers, "seed": seed, "parameters": run.parameters, "tokens": run.tokens,
             "loss": round(run.loss, 5), "seconds": round(run.seconds, 1),
         }  # fmt: skip
-        arguments.record.parent.mkdir(parents=True, exist_ok=True)
-        with arguments.record.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_line(arguments.record, row)
         print(f"{name}: {run.loss:.3f} bits per character, {run.seconds:.0f} s", flush=True)
 
 

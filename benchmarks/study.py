@@ -13,7 +13,6 @@ lab 05, for each of the 78 test dialogues. The course's own dialogues are used, 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import statistics
 import sys
@@ -28,6 +27,7 @@ from labutils.course.corpora import load_dialogues
 from labutils.errors import LabError
 from labutils.evaluation.facts import fact_scores, plain_words
 from labutils.machine import limits, settings
+from labutils.machine.files import append_line
 from labutils.prompting.likelihoods import generate_texts
 from labutils.prompting.prompts import SUMMARY, few_shot_prompt
 from labutils.tuning import Arm, Recipe, build_examples, plan_training, run_arm
@@ -108,9 +108,7 @@ def main() -> None:
             row = prompt_cell(int(shots[1]), data) if shots else train_cell(parse_cell(name), data, arguments.memory_gib)
         except LabError as error:
             sys.exit(str(error))
-        arguments.record.parent.mkdir(parents=True, exist_ok=True)
-        with arguments.record.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_line(arguments.record, row)
         means = ", ".join(f"{metric} {statistics.fmean(values):.1f}" for metric, values in row["scores"].items())
         print(f"{row['cell']}: {means}; {time.perf_counter() - started:.0f} s", flush=True)
 

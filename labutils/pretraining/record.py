@@ -8,6 +8,7 @@ from typing import Any
 
 from labutils import content
 from labutils.errors import LabError
+from labutils.machine.files import lines_of
 
 KEYS = ("dim", "layers", "seed", "parameters", "tokens", "loss")
 
@@ -26,10 +27,9 @@ def load_runs(path: Path | None = None) -> list[dict[str, Any]]:
         LabError: another line is damaged.
     """
     where, found = path or record_path(), []
-    lines = where.read_text(encoding="utf-8").splitlines() if where.exists() else []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines := lines_of(where), 1):
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode("utf-8"))
             found.append({**row, **{key: row[key] for key in KEYS}})
         except (ValueError, KeyError, TypeError):
             if number < len(lines):

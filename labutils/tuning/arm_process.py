@@ -5,11 +5,14 @@ Usage: python -m labutils.tuning.arm_process JOB.json ANSWER.json
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from labutils.machine import footprint, limits, settings
 from labutils.machine.files import write_atomically
 from labutils.machine.footprint import tensor_bytes
 from labutils.prompting.likelihoods import generate_texts
+from labutils.tuning.arms import PATIENCE_SECONDS
 from labutils.tuning.catch_up import saved_bytes
 from labutils.tuning.checkpoints import Interrupted
 from labutils.tuning.examples import Example, collate, micro_batches, token_losses
@@ -28,6 +32,8 @@ from labutils.tuning.loop import History, train, training_mode
 from labutils.tuning.methods import prepare, trainable_count
 from labutils.tuning.probes import mean_loss
 from labutils.tuning.recipe import Recipe
+
+SAVES, SMALL_BYTES = 10, 100_000_000  # so many times in a run, where a checkpoint is no larger than that
 
 
 def step_bytes(model: Any, examples: Sequence[Example], recipe: Recipe) -> dict[str, int]:
@@ -92,25 +98,35 @@ def work(job: Mapping[str, Any]) -> dict[str, Any]:
     steps = recipe.epochs * -(-len(learn) // recipe.batch)
     looks = {round(steps * k / (job["looks"] - 1)) for k in range(job["looks"])} if held_out else set()
     kept = checkpoint.with_suffix(".curve") if checkpoint else None
-    curve: list[tuple[int, float]] = []
-    if kept and checkpoint and checkpoint.exists() and kept.exists():
-        curve = [tuple(pair) for pair in json.loads(kept.read_text(encoding="utf-8"))]
+    goes_on = checkpoint is not None and os.path.exists(checkpoint)
+    curve = _earlier_looks(kept) if kept and goes_on else []
 
     def look(done: int) -> None:
         if done in looks and done not in dict(curve):
             curve.append((done, mean_loss(tuned, held_out)))
             if kept:
-                write_atomically(kept, json.dumps(curve))
+                with suppress(LabError):  # a full disk costs a point of the curve of a run that goes on, and not the run
+                    write_atomically(kept, json.dumps(curve))
 
     def on_step(number: int, history: History) -> None:
         report(number + 1, history)
         look(number + 1)
 
-    if not (checkpoint and checkpoint.exists()):
+    if not goes_on:
         look(0)
-    history = train(tuned, learn, recipe, checkpoint=checkpoint, keep_checkpoint=True, on_step=on_step)
+    # Weights and AdamW's two means. Those of an adapter are soon written, against a process that the system kills.
+    small = 3 * 4 * trained <= SMALL_BYTES and checkpoint is not None and limits.disk_free(checkpoint) > 3 * SMALL_BYTES
+    history = train(
+        tuned, learn, recipe, checkpoint=checkpoint, save_every=max(1, steps // SAVES) if small else None, keep_checkpoint=True,
+        on_step=on_step,
+    )  # fmt: skip
     look(steps)
-    disk = saved_bytes(tuned, Path(job["save"]), keep=job["keep_weights"]) if job["save"] else 0
+    disk, unsaved = 0, ""
+    if job["save"]:
+        try:
+            disk = saved_bytes(tuned, Path(job["save"]), keep=job["keep_weights"])
+        except LabError as error:
+            unsaved = str(error)
     if hasattr(tuned, "merge_and_unload"):
         tuned = tuned.merge_and_unload()
     texts = generate_texts(tuned, tokenizer, job["prompts"], job["max_new_tokens"]) if job["prompts"] else []
@@ -121,9 +137,18 @@ def work(job: Mapping[str, Any]) -> dict[str, Any]:
         "curve": sorted(curve),
         "trained": trained,
         "disk": disk,
+        "unsaved": unsaved,
         "bytes": measured,
         "peak_rss": limits.peak_rss(),
     }
+
+
+def _earlier_looks(kept: Path) -> list[tuple[int, float]]:
+    """Steps done and validation loss, as far as a run that goes on had come; nothing where the file is missing or damaged."""
+    try:
+        return [(int(done), float(loss)) for done, loss in json.loads(kept.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def report(done: int, history: History) -> None:
@@ -135,14 +160,17 @@ def report(done: int, history: History) -> None:
         "peak_rss": history.peak_rss,
         "peak_allocated": history.peak_allocated,
     }
-    print(json.dumps(told), flush=True)
+    with suppress(OSError):  # a kernel that is gone does not listen
+        print(json.dumps(told), flush=True)
 
 
 def _end_with_the_kernel() -> None:
-    """End this process when the kernel that started it is gone: its end of stdin closes then."""
+    """End this process when the kernel that started it is gone: its end of stdin closes then. A run with a checkpoint saves first."""
 
     def watch() -> None:
         sys.stdin.read()
+        _thread.interrupt_main()  # what the Interrupt button does
+        time.sleep(PATIENCE_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -39,7 +39,8 @@ class Arm:
         prompts: to write a text for, once it is trained.
         max_new_tokens: of a text.
         looks: how often the validation loss is taken, the start and the end included; 2 or more.
-        checkpoint: a file for a run that is interrupted, or None. It stays until the result is read.
+        checkpoint: a file for a run that is interrupted, or None. It stays until the result is read. Where it is small, an adapter's, it is
+            also written ten times in a run.
         save: a folder for the weights (PEFT's adapter alone), or None. `keep_weights` False deletes them after they are weighed.
         keep_weights: see `save`.
         measure: measure the tensors of a step by term first. It costs two or three steps.
@@ -77,7 +78,8 @@ def run_arm(arm: Arm) -> dict[str, Any]:
         "texts" (one for each prompt), "history" (the fields of `History`), "seconds" (of the training steps), "curve" (pairs of
         steps done and validation loss in nats per token), "trained" (numbers), "disk" (bytes of the saved weights, 0 without
         `save`), "bytes" (of tensors: "weights", "gradients", "optimizer", "activations", "peak"; empty without `measure`) and
-        "peak_rss" (bytes of the process at its most).
+        "peak_rss" (bytes of the process at its most). A disk too full for the weights costs them and not the result: that is said,
+        "disk" is 0, and the checkpoint stays, so that the same call trains no step again.
 
     Raises:
         Interrupted: the Interrupt button. With a checkpoint the same call goes on from there.
@@ -112,9 +114,12 @@ def run_arm(arm: Arm) -> dict[str, Any]:
                     if stream:
                         stream.close()
         result = _result(arm, process.returncode, answer, complaints)
-    if arm.checkpoint:
-        arm.checkpoint.unlink(missing_ok=True)
-        arm.checkpoint.with_suffix(".curve").unlink(missing_ok=True)
+    if unsaved := result.pop("unsaved", ""):
+        print(f"“{arm.method}” is trained, and its weights are not kept: {unsaved}")
+    elif arm.checkpoint:
+        for file in (arm.checkpoint, arm.checkpoint.with_suffix(".curve")):
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
     return result
 
 

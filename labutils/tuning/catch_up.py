@@ -14,7 +14,7 @@ from typing import Any
 
 from labutils.errors import LabError
 from labutils.machine import limits
-from labutils.machine.files import write_atomically
+from labutils.machine.files import json_files, write_atomically
 from labutils.machine.settings import home
 from labutils.tuning.temporaries import leftovers, remove_leftovers, temporary_beside
 
@@ -87,7 +87,7 @@ def kept_results(lab: str) -> dict[str, dict[str, Any]]:
         LabError: `lab` is a path.
     """
     found = {}
-    for path in sorted(folder(lab).glob("*.json")):
+    for path in json_files(folder(lab)):
         with suppress(OSError, ValueError, KeyError, TypeError):
             found[path.stem] = dict(json.loads(path.read_text(encoding="utf-8"))["result"])
     return found

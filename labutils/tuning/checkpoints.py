@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import struct
 import threading
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +24,10 @@ from labutils.tuning.methods import named_trainable_parameters
 from labutils.tuning.temporaries import temporary_beside
 
 # What torch.load and load_state_dict raise on a damaged file.
-_DAMAGED = (OSError, RuntimeError, LookupError, AttributeError, EOFError, TypeError, ValueError, pickle.UnpicklingError)
+_DAMAGED = (
+    OSError, RuntimeError, LookupError, AttributeError, ArithmeticError, EOFError, TypeError, ValueError,
+    pickle.UnpicklingError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 class Interrupted(LabError):
@@ -112,12 +118,15 @@ def load_checkpoint(path: Path, model: Any, optimizer: Any, run: Mapping[str, An
     _require_unsharded(model)
     damaged = LabError(f"The checkpoint {path} is damaged: delete it, and the run starts anew.")
     try:
+        _require_unaltered(path)
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         if not isinstance(content, dict):
             raise TypeError(type(content))
         same_run = content["run"] == dict(run)
         weights, done, state = content["weights"], content["done"], content["optimizer"]
         earlier, shapes = history(**content["history"]), {name: p.shape for name, p in weights.items()}
+    except PermissionError:
+        raise LabError(f"The checkpoint {path} may not be read by you: name another file.") from None
     except _DAMAGED:
         raise damaged from None
     parameters = dict(named_trainable_parameters(processes.unwrap_model(model)))
@@ -133,6 +142,13 @@ def load_checkpoint(path: Path, model: Any, optimizer: Any, run: Mapping[str, An
         for name, parameter in parameters.items():
             parameter.copy_(weights[name])
     return done, earlier
+
+
+def _require_unaltered(path: Path) -> None:
+    """Compare the checksum that torch.save keeps with every tensor: torch.load does not, and would go on from an altered number."""
+    with zipfile.ZipFile(path) as archive:
+        if altered := archive.testzip():
+            raise zipfile.BadZipFile(altered)
 
 
 def _require_unsharded(model: Any) -> None:

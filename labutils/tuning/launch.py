@@ -101,7 +101,8 @@ def launch(
         }
         _write(out, tuned, tokenizer, chosen, state, asdict(history) | run)
         if checkpoint:
-            checkpoint.unlink(missing_ok=True)
+            with suppress(OSError):
+                checkpoint.unlink(missing_ok=True)
         print(_summary(out, method, history, group))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -125,7 +126,7 @@ def train(
     history, done, run = History(), 0, _run_identity(model, examples, recipe)
     if checkpoint and group.rank == 0:
         remove_leftovers(checkpoint)
-    if checkpoint and checkpoint.exists():
+    if checkpoint and os.path.exists(checkpoint):  # False, and no error, in a folder that may not be entered
         done, history = load_checkpoint(checkpoint, model, optimizer, run, History)
 
     def save() -> None:
@@ -179,7 +180,8 @@ def train(
                 save()
             raise interruption(checkpoint, done, len(steps)) from None
     if checkpoint and not keep_checkpoint and group.rank == 0:
-        checkpoint.unlink(missing_ok=True)
+        with suppress(OSError):
+            checkpoint.unlink(missing_ok=True)
     return history
 
 

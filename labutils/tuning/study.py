@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 
 from labutils import content
 from labutils.errors import LabError
+from labutils.machine.files import lines_of
 
 Row = TypeVar("Row")
 SIZES = (80, 240, 500)
@@ -87,17 +89,33 @@ def load_study(path: Path | None = None) -> dict[str, dict[str, Any]]:
         LabError: another line is damaged.
     """
     where, found = path or record_path(), {}
-    lines = where.read_text(encoding="utf-8").splitlines() if where.exists() else []
-    for number, line in enumerate(lines, 1):
+    metrics: set[str] = set()
+    for number, line in enumerate(lines := lines_of(where), 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-            found[row["cell"]] = row
-        except (ValueError, KeyError, TypeError):
+            row = json.loads(line.decode("utf-8"))
+            metrics = metrics or set(row["scores"])
+            found[row["cell"]] = _whole(row, metrics)
+        except (ValueError, KeyError, TypeError, AttributeError):
             if number < len(lines):
                 raise LabError(f"{where.name}, line {number}, is damaged: delete that line, and run its cell again.") from None
     return found
+
+
+def _whole(row: dict[str, Any], metrics: set[str]) -> dict[str, Any]:
+    """The row, if it holds what a table shows of it.
+
+    Raises:
+        KeyError: it lacks something, or has other metrics than the rows before it.
+        TypeError: a score is no number.
+    """
+    if set(row["scores"]) != metrics:
+        raise KeyError("scores")
+    math.fsum(value for values in row["scores"].values() for value in values)
+    if not row["cell"].startswith("few-shot"):
+        math.fsum([row["loss"]])
+    return row
 
 
 def trained_cells(study: Mapping[str, Any]) -> dict[Cell, Any]:

@@ -13,6 +13,7 @@ from labutils.errors import LabError
 from labutils.pretraining import Law, fit_law, forecast_interval, huber, load_runs
 from labutils.pretraining.calculator import LAWS, ScalingSettings, explore_scaling, scaling_view
 from labutils.pretraining.law import default_starts
+from labutils.pretraining.record import record_path
 
 PLANTED = Law(1.82, 482.0, 2085.0, 0.348, 0.366)
 
@@ -145,3 +146,20 @@ def test_a_damaged_line_of_a_record_is_named(tmp_path) -> None:
         load_runs(file)
     file.write_text('{"budget": 1', encoding="utf-8")
     assert load_runs(file) == [] and load_runs(tmp_path / "none.jsonl") == []
+
+
+@pytest.mark.fault("one flipped bit in the record of lab 08's runs")
+def test_one_flipped_bit_in_the_record_is_named_by_its_line_or_harmless(tmp_path, says) -> None:
+    """Every run that is read has its numbers; the rest is a sentence with the line."""
+    file = tmp_path / "runs.jsonl"
+    whole, refusals = b"".join(record_path().read_bytes().splitlines(keepends=True)[:3]), 0
+    for place in range(0, 8 * len(whole), 3):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        file.write_bytes(flipped)
+        try:
+            assert all(isinstance(row[key], int | float) for row in load_runs(file) for key in ("parameters", "tokens", "loss"))
+        except LabError as error:
+            says(error, "runs.jsonl, line ", "damaged")
+            refusals += 1
+    assert refusals > len(whole) // 2

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
 import sys
 
 import pytest
 import torch
+from launching import environment
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from labutils.course.loading import load_model
 from labutils.errors import LabError
+from labutils.machine import limits
 from labutils.memory import Shape
-from labutils.tuning import Arm, Example, Method, Recipe, arms, build_examples, prepare, run_arm, shared_plans, train
+from labutils.tuning import Arm, Example, Method, Recipe, arm_process, arms, build_examples, prepare, run_arm, shared_plans, train
 from labutils.tuning.arm_process import step_bytes
 from labutils.tuning.checkpoints import Interrupted
 from labutils.tuning.plan import plan_training, predict_step_memory
@@ -45,6 +49,7 @@ def test_an_arm_trains_as_training_here_does_and_brings_its_texts(own_model, tmp
     assert (tmp_path / "lora" / "adapter_config.json").exists() and not list(tmp_path.glob("x.*"))
 
 
+@pytest.mark.fault("Interrupt is pressed in an arm of lab 05's race")
 def test_an_interrupted_arm_goes_on_from_its_last_step(own_model, tmp_path, monkeypatch, says):
     _, tokenizer = own_model
     examples = build_examples(tokenizer, PAIRS * 4)
@@ -66,6 +71,118 @@ def test_an_interrupted_arm_goes_on_from_its_last_step(own_model, tmp_path, monk
     assert [done for done, _ in again["curve"]] == [0, 12, 24] and not list(tmp_path.glob("x.*"))
 
 
+ORPHANED = """
+import sys, time
+from labutils.tuning import arm_process
+tell = arm_process.report
+def slowly(done, history):
+    tell(done, history)
+    time.sleep(0.1)
+arm_process.report = slowly
+arm_process.main(*sys.argv[1:])
+"""
+
+
+@pytest.mark.fault("the kernel is killed in the middle of an arm of lab 05's race")
+def test_an_arm_whose_kernel_dies_saves_its_last_step(own_model, tmp_path):
+    """The arm's process ends by itself; run again, it trains the steps that were left and gives the losses of a run without a break."""
+    _, tokenizer = own_model
+    examples = build_examples(tokenizer, PAIRS * 4)
+    arm = Arm("lora", RECIPE, examples, examples[:2], looks=3, checkpoint=tmp_path / "x.checkpoint", measure=False)
+    job = tmp_path / "job.json"
+    job.write_text(arm.as_json(), encoding="utf-8")
+    command = [sys.executable, "-c", ORPHANED, str(job), str(tmp_path / "answer.json")]
+    with subprocess.Popen(command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert [json.loads(process.stdout.readline())["done"] for _ in range(3)] == [1, 2, 3]
+        process.stdin.close()  # what the system does when a kernel dies: nobody writes any more, and nobody reads
+        process.stdout.close()
+        process.wait(60)
+    assert (tmp_path / "x.checkpoint").exists()
+    steps = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arm_process, "report", lambda done, history: steps.append(done))
+        found = arm_process.work(json.loads(arm.as_json()))
+    assert steps[0] >= 4 and steps[-1] == 24
+    assert found["history"]["losses"] == pytest.approx(train(prepare(load_model()[0], "lora"), examples, RECIPE).losses, abs=1e-5)
+    assert [done for done, _ in found["curve"]] == [0, 12, 24]
+
+
+class Killed(BaseException):
+    """The system kills the process here."""
+
+
+@pytest.mark.fault("the process of an adapter's arm is killed")
+def test_an_adapter_s_arm_that_is_killed_goes_on_from_its_last_tenth(own_model, tmp_path, monkeypatch):
+    """Run again, it trains the steps that were left; whole models are too large to be written so often."""
+    _, tokenizer = own_model
+    examples = build_examples(tokenizer, PAIRS * 4)
+    arm = Arm("lora", RECIPE, examples, examples[:2], looks=3, checkpoint=tmp_path / "x.checkpoint", measure=False)
+    steps = []
+
+    def dying(done, history):
+        steps.append(done)
+        if len(steps) == 15:
+            raise Killed
+
+    monkeypatch.setattr(arm_process, "report", dying)
+    with pytest.raises(Killed):
+        arm_process.work(json.loads(arm.as_json()))
+    found = arm_process.work(json.loads(arm.as_json()))
+    assert steps == [*range(1, 16), *range(15, 25)]  # saved after every second step
+    assert found["history"]["losses"] == pytest.approx(train(prepare(load_model()[0], "lora"), examples, RECIPE).losses, abs=1e-5)
+    (tmp_path / "x.checkpoint").unlink()
+    monkeypatch.setattr(arm_process, "SMALL_BYTES", 0)
+    steps.clear()
+    with pytest.raises(Killed):
+        arm_process.work(json.loads(arm.as_json()))
+    assert not (tmp_path / "x.checkpoint").exists()
+
+
+@pytest.mark.fault("the disk is full in the middle and at the end of an arm of lab 05's race")
+def test_a_full_disk_costs_an_arm_its_weights_and_not_its_result(own_model, tmp_path, monkeypatch, says):
+    """Losses, curve and texts come all the same, with the sentence that the weights are not kept; what had been saved stays."""
+    _, tokenizer = own_model
+    examples = build_examples(tokenizer, PAIRS)
+
+    def full(path, text):
+        raise LabError("The disk is full: free some space.")
+
+    monkeypatch.setattr(arm_process, "write_atomically", full)
+    monkeypatch.setattr(limits, "disk_free", lambda path: 10)
+    monkeypatch.setattr(arm_process, "report", lambda done, history: None)
+    arm = Arm(
+        "lora", RECIPE, examples, examples[:2], ["1 + 1 ="], 3, 3, tmp_path / "x.checkpoint", tmp_path / "lora", measure=False
+    )
+    found = arm_process.work(json.loads(arm.as_json()))
+    assert len(found["history"]["losses"]) == 6 and len(found["texts"]) == 1 and [done for done, _ in found["curve"]] == [0, 3, 6]
+    says(found["unsaved"], "free", tmp_path / "lora")
+    assert found["disk"] == 0 and not [*tmp_path.glob("x.*"), *tmp_path.glob("*lora*")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for Python")
+def test_an_arm_without_room_for_its_weights_says_so_and_keeps_its_checkpoint(monkeypatch, tmp_path, capsys, says):
+    script, checkpoint = tmp_path / "python", tmp_path / "x.checkpoint"
+    script.write_text("""#!/bin/sh\necho '{"result": {"disk": 0, "unsaved": "The disk is full."}}' > "$4"\n""")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    checkpoint.write_text("saved")
+    assert run_arm(Arm("lora", RECIPE, [Example([5], [6])], checkpoint=checkpoint)) == {"disk": 0}
+    says(capsys.readouterr().out, "“lora” is trained", "not kept", "disk is full")
+    assert checkpoint.exists()
+
+
+@pytest.mark.fault("the losses so far of an arm that goes on are damaged")
+@pytest.mark.parametrize("content", [b"", b"{", b"[[0, 1.5], [3", b"\xff[]", b"7", b'[[0, "x"]]', None], ids=str)
+def test_a_damaged_curve_is_begun_anew(content, tmp_path):
+    """The run goes on; the curve has the points from there on."""
+    kept = tmp_path / "x.curve"
+    if content is not None:
+        kept.write_bytes(content)
+    assert arm_process._earlier_looks(kept) == []
+    kept.write_text("[[0, 1.5], [3, 1.25]]")
+    assert arm_process._earlier_looks(kept) == [(0, 1.5), (3, 1.25)]
+
+
 def test_a_refusal_in_the_process_is_its_own_sentence(small, monkeypatch, tmp_path, says):
     monkeypatch.setenv("LABS_MODEL", str(tmp_path / "nowhere"))
     with pytest.raises(LabError) as refused:
@@ -74,6 +191,7 @@ def test_a_refusal_in_the_process_is_its_own_sentence(small, monkeypatch, tmp_pa
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for Python")
+@pytest.mark.fault("the process of an arm is killed")
 @pytest.mark.parametrize("end, words", [("kill -9 $$", "memory"), ("echo 'no such thing' >&2; exit 3", "no such thing")])
 def test_a_process_that_dies_is_one_sentence(end, words, monkeypatch, tmp_path, says):
     script = tmp_path / "python"

@@ -141,6 +141,7 @@ def test_an_arm_is_made_kept_and_loaded_again(tmp_path, capsys):
     assert "is loaded from the run of" in capsys.readouterr().out
 
 
+@pytest.mark.fault("a kept result is damaged, lost, or of other settings")
 @pytest.mark.parametrize(
     "spoil, reason",
     [
@@ -174,6 +175,7 @@ def test_a_result_that_is_not_json_is_returned_and_not_kept(value, tmp_path, cap
     assert "is not kept for later" in capsys.readouterr().out and not any(tmp_path.iterdir())
 
 
+@pytest.mark.fault("the disk is full where a trained arm is kept")
 def test_a_result_that_cannot_be_written_is_returned_all_the_same(tmp_path, monkeypatch, capsys):
     def full(path, text):
         raise LabError("The disk is full: free some space.")
@@ -230,6 +232,7 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path, monkeypatch, s
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lora"]
 
 
+@pytest.mark.fault("the disk fills up while weights are saved")
 def test_a_failed_save_keeps_the_old_files(tmp_path, says):
     class Broken(torch.nn.Linear):
         def save_pretrained(self, where):
@@ -246,9 +249,12 @@ class Killed(BaseException):
     """The kernel dies here."""
 
 
+@pytest.mark.fault("the kernel dies while it replaces saved weights")
 @pytest.mark.parametrize("dies_at", ["while saving", "first rename", "second rename", "after the renames"])
 def test_a_kernel_that_dies_while_it_saves_loses_no_old_copy(dies_at, tmp_path, monkeypatch):
-    """Where the process ends nothing more of it runs, so the cleaning up is left out as well; the next call finds the folder."""
+    """The old copy or the new one is whole at the next call, and nothing else is left.
+
+    Where the process ends nothing more of it runs, so the cleaning up is left out as well; the next call finds the folder."""
     where, rename, calls = tmp_path / "lora", Path.rename, []
     tuned = prepare(tiny(), "lora")
     saved_bytes(tuned, where)

@@ -92,6 +92,7 @@ def test_what_adapters_leave_behind_puts_them_back(small, tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
+@pytest.mark.fault("the disk is full where a training writes its result")
 def test_a_full_disk_at_the_end_costs_nothing_but_the_writing(small, tmp_path, monkeypatch, says):
     """The second run of the same command trains no step, and writes what a run without a fault writes."""
     from peft import PeftModel

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from launching import environment
 from tiny_models import VOCABULARY, tiny
 from transformers import get_linear_schedule_with_warmup
 
@@ -455,6 +456,36 @@ def test_after_an_interrupt_the_model_can_be_used_at_once():
         assert torch.equal(model(ids).logits, model(ids).logits)  # no dropout
 
 
+KILLED = """
+import sys, time
+from pathlib import Path
+from test_loop import EXAMPLES, RECIPE, ready, train
+def tell(number, history):
+    print(number, flush=True)
+    time.sleep(0.05)
+train(ready("gpt2", dropout=0.3), EXAMPLES, RECIPE, checkpoint=Path(sys.argv[1]), save_every=1, on_step=tell)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.fault("the process is killed in the middle of training")
+def test_a_training_that_the_system_kills_goes_on_from_its_last_save(tmp_path):
+    """The same call in a new process gives the losses of a run that nobody killed."""
+    whole, file = ready("gpt2", dropout=0.3), tmp_path / "run.pt"
+    history = train(whole, EXAMPLES, RECIPE)
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(file)], env=environment(), stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert [child.stdout.readline() for _ in range(3)] == ["0\n", "1\n", "2\n"]
+        child.kill()
+    assert child.returncode == -signal.SIGKILL
+    fresh, seen = ready("gpt2", dropout=0.3), []
+    resumed = train(fresh, EXAMPLES, RECIPE, checkpoint=file, save_every=1, on_step=lambda number, _: seen.append(number))
+    assert seen[0] >= 3 and resumed.losses == pytest.approx(history.losses, rel=1e-6)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.fault("the kernel dies in the middle of training")
 @pytest.mark.parametrize("dies", [2, 3, 4])
 def test_what_was_saved_outlives_the_kernel(dies, tmp_path):
     whole, file = ready("gpt2", dropout=0.3), tmp_path / "run.pt"
@@ -467,6 +498,7 @@ def test_what_was_saved_outlives_the_kernel(dies, tmp_path):
     assert resumed.losses == history.losses and same(weights(fresh), weights(whole)) and not file.exists()
 
 
+@pytest.mark.fault("the kernel dies while it saves a checkpoint")
 def test_a_kernel_that_dies_while_it_saves_leaves_the_save_before(tmp_path, monkeypatch):
     whole, file, write, calls = ready(), tmp_path / "run.pt", torch.save, []
     history = train(whole, EXAMPLES, RECIPE)
@@ -552,6 +584,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.fault("a checkpoint is damaged")
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_refused_and_nothing_is_touched(damage, tmp_path, says):
     file = saved(tmp_path)
@@ -564,6 +597,25 @@ def test_a_damaged_file_is_refused_and_nothing_is_touched(damage, tmp_path, says
     one_sentence(refused.value)
     assert not isinstance(refused.value, Interrupted)
     assert same(weights(model), before) and file.read_bytes() == content
+
+
+@pytest.mark.fault("one flipped bit in a checkpoint")
+def test_one_flipped_bit_in_a_checkpoint_is_never_trained_on(tmp_path, says):
+    """Refused in one sentence that says to delete it, or of no consequence: the losses are those of a run without a break."""
+    history, file = train(ready(), EXAMPLES, RECIPE), saved(tmp_path)
+    whole, refusals = file.read_bytes(), 0
+    places = [n * len(whole) // 40 for n in range(40)] + [*range(0, 400, 20), *range(len(whole) - 400, len(whole), 20)]
+    for n, place in enumerate(places):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << n % 8
+        file.write_bytes(flipped)
+        try:
+            assert train(ready(), EXAMPLES, RECIPE, checkpoint=file).losses == history.losses
+        except LabError as error:
+            says(error, file, "delete it")
+            assert file.read_bytes() == flipped
+            refusals += 1
+    assert refusals >= 40
 
 
 OTHERS = {
@@ -597,6 +649,7 @@ def test_lora_of_another_rank_or_scale_is_another_run(tmp_path):
             train(ready(method=method), EXAMPLES, RECIPE, checkpoint=file)
 
 
+@pytest.mark.fault("the disk is too full for a checkpoint")
 def test_a_full_disk_is_seen_before_anything_is_written(tmp_path, monkeypatch, says):
     model, file = ready(), tmp_path / "run.pt"
     monkeypatch.setattr(limits, "disk_free", lambda path: 1000)
@@ -607,6 +660,7 @@ def test_a_full_disk_is_seen_before_anything_is_written(tmp_path, monkeypatch, s
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.fault("the disk fills up while a checkpoint is written")
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("PytorchStreamWriter failed")])
 def test_a_disk_that_fills_up_leaves_the_save_before_and_no_debris(error, tmp_path, monkeypatch, says):
     file, write, calls = tmp_path / "run.pt", torch.save, []
