@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,9 +89,38 @@ def _text(row: dict[str, Any], column: str, where: str) -> str:
     return value
 
 
-def _course_rows(path: str, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of one of the course's own files, such as "corpus/prose.jsonl"."""
-    return [row for _, row in read_jsonl(content.data_folder() / path, columns)]
+def _course_rows(path: str, columns: Sequence[str], splits: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The rows of one of the course's own files, such as "corpus/prose.jsonl".
+
+    Args:
+        path: below data/.
+        columns: those that every row has, as text.
+        splits: what the column "split" may hold, where there is one.
+
+    Raises:
+        LabError: the file is missing or damaged.
+    """
+    where = content.data_folder() / path
+    try:
+        rows = [row for _, row in read_jsonl(where, columns)]
+    except LabError as error:
+        problem, _, more = str(error).partition(": ")  # what to do is another thing for a file of the course's
+        problem += " is damaged" if more.startswith('"') else ""
+        raise LabError(f"{problem}: take a fresh copy of the course's data/ folder.") from error
+    counts = Counter(name for row in rows for name in _names(row))
+    for number, row in enumerate(rows, 1):
+        once = any(counts[name] == 1 for name in _names(row))  # another row would have it too, or none
+        if (once and len(rows) > 1) or (splits and row["split"] not in splits):
+            raise LabError(f"{where}, row {number}, is damaged: take a fresh copy of the course's data/ folder.")
+    return rows
+
+
+def _names(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The names in a row: its columns, and those of the objects in its lists."""
+    for column, value in row.items():
+        yield column, ""
+        for inner in value if isinstance(value, list) else ():
+            yield from ((column, name) for name in inner) if isinstance(inner, dict) else ()
 
 
 def _dialogue(row: dict[str, Any], references: list[str], name: str = "") -> dict[str, Any]:
@@ -228,7 +258,7 @@ def load_reviews() -> DatasetDict:
     negation, ..., or ""); text.
     """
     parts: dict[str, list[dict[str, Any]]] = {"pool": [], "test": []}
-    for row in _course_rows("reviews/reviews.jsonl", ["id", "kind", "label", "text", "split"]):
+    for row in _course_rows("reviews/reviews.jsonl", ["id", "kind", "label", "text", "split"], tuple(parts)):
         parts[row["split"]].append({key: value for key, value in row.items() if key != "split"})
     return _splits(parts)
 
@@ -259,7 +289,7 @@ def load_words() -> DatasetDict:
     "capital", "kind", "upper case", "french", "sum", "backwards"); word; answer; also (list of other right answers).
     """
     parts: dict[str, list[dict[str, Any]]] = {"pool": [], "test": []}
-    for row in _course_rows("words/words.jsonl", ["id", "task", "split", "word", "answer"]):
+    for row in _course_rows("words/words.jsonl", ["id", "task", "split", "word", "answer"], tuple(parts)):
         parts[row["split"]].append({key: value for key, value in row.items() if key != "split"})
     return _splits(parts)
 
@@ -302,7 +332,7 @@ def load_problems() -> DatasetDict:
     Columns: id; steps (1 or 2); text; answer (a whole number or a fraction, such as "25/4"); program (an expression with that value).
     """
     parts: dict[str, list[dict[str, Any]]] = {"pool": [], "test": []}
-    for row in _course_rows("problems/problems.jsonl", ["id", "split", "text", "answer", "program"]):
+    for row in _course_rows("problems/problems.jsonl", ["id", "split", "text", "answer", "program"], tuple(parts)):
         parts[row["split"]].append({key: value for key, value in row.items() if key != "split"})
     return _splits(parts)
 

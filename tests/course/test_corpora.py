@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -153,6 +155,36 @@ def test_a_missing_data_folder_names_the_fix(tmp_path: Path, monkeypatch: pytest
     says(caught.value, tmp_path / "data", "does not exist", "fresh copy")
 
 
+LOADERS = {
+    "dialogues": lambda: (corpora.load_dialogues(own=False), corpora.load_written_summaries()), "reviews": corpora.load_reviews, "words": corpora.load_words,
+    "translations": corpora.load_translations, "probes": corpora.load_probes, "prompting": corpora.load_prompting,
+    "corpus": lambda: (corpora.load_prose(), corpora.load_mixed()), "town": corpora.load_town, "problems": corpora.load_problems,
+}  # fmt: skip
+
+
+@pytest.mark.fault("one flipped bit in one of the course's texts")
+@pytest.mark.parametrize("name", LOADERS)
+def test_one_flipped_bit_in_a_text_of_the_course_is_a_letter_or_a_sentence(name: str, tmp_path: Path, monkeypatch, says) -> None:
+    """Another letter in a text, or a sentence that names file and line and says to take a fresh copy."""
+    shutil.copytree(DATA / name, tmp_path / name)
+    monkeypatch.setattr(content, "data_folder", lambda: tmp_path)
+    for file in sorted((tmp_path / name).glob("*.jsonl")):
+        whole, refusals = file.read_bytes(), 0
+        first = whole.index(b"\n")
+        keys = [match.start(1) for match in re.finditer(rb'[{,] ?"(\w+)":', whole[:first])]
+        for n, place in enumerate([*keys, *range(0, first, max(1, first // 6)), len(whole) // 2]):
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << n % 7
+            file.write_bytes(flipped)
+            try:
+                LOADERS[name]()
+            except LabError as error:
+                says(error, file, "fresh copy")
+                refusals += 1
+        file.write_bytes(whole)
+        assert refusals >= len(keys)  # the name of a column does not change unseen
+
+
 # --- a person's own dialogues
 
 
@@ -249,6 +281,23 @@ def test_a_path_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(LabError) as caught:
             corpora.load_dialogues()
         says(caught.value, f"LABS_DIALOGUES={path}", problem)
+
+
+@pytest.mark.fault("one flipped bit in a person's own dialogues")
+def test_one_flipped_bit_in_one_s_own_dialogues_is_a_letter_or_a_sentence(own, says) -> None:
+    """Another letter in a text, or a sentence that names the file and the line."""
+    path = own(lines(40))
+    whole, refusals = path.read_bytes(), 0
+    for place in range(0, 8 * len(whole), 163):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            assert sum(map(len, corpora.load_dialogues().values())) in (39, 40)
+        except LabError as error:
+            says(error, path, "line ")
+            refusals += 1
+    assert refusals > 20
 
 
 @pytest.mark.parametrize("content", ["", "\n \n"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -193,6 +194,98 @@ def test_a_damaged_folder_is_one_sentence(decoder, tmp_path: Path, damage: Calla
     says(caught.value, f"LABS_MODEL={folder}", "unset LABS_MODEL")
 
 
+@pytest.mark.fault("one flipped bit in a file of a model of one's own")
+@pytest.mark.parametrize(
+    "file", ["tokenizer.json", "tokenizer_config.json", "config.json", "generation_config.json", "model.safetensors"]
+)
+def test_one_flipped_bit_is_a_sentence_or_a_model_that_runs(decoder, tmp_path: Path, file: str, monkeypatch, says) -> None:
+    """Whatever the bit makes of the file, nothing raw comes of it, and the file is left as it was."""
+    folder = tmp_path / "mine"
+    shutil.copytree(decoder[0], folder)
+    monkeypatch.setenv("LABS_MODEL", str(folder))
+    whole = (folder / file).read_bytes()
+    for n in range(20):
+        flipped = bytearray(whole)
+        flipped[n * min(len(whole), 2_000) // 20] ^= 1 << n % 8  # of the weights, their header
+        (folder / file).write_bytes(flipped)
+        try:
+            load_model()
+        except AssetError as error:
+            says(error, f"LABS_MODEL={folder}", "unset LABS_MODEL")
+        assert (folder / file).read_bytes() == flipped
+
+
+def changed_config(**settings: int) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, **settings}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (changed_config(num_hidden_layers=3), ["lack", "model.layers.2."]),
+        (changed_config(num_hidden_layers=1), ["have more than", "model.layers.1."]),
+        (changed_config(tie_word_embeddings=False, vocab_size=len(WORDS), hidden_size=32), ["weights cannot be loaded"]),
+    ],
+    ids=["a block too few", "a block too many", "another width"],
+)
+def test_weights_that_are_not_those_of_the_config_are_one_sentence(
+    decoder, tmp_path: Path, change, words, monkeypatch, says
+) -> None:
+    """transformers makes up what is missing, and leaves out what is too much, without a word."""
+    shutil.copytree(decoder[0], tmp_path / "mine")
+    change(tmp_path / "mine")
+    monkeypatch.setenv("LABS_MODEL", str(tmp_path / "mine"))
+    with pytest.raises(AssetError) as caught:
+        load_model()
+    says(caught.value, f"LABS_MODEL={tmp_path / 'mine'}", "unset LABS_MODEL", *words)
+
+
+class Command:
+    """What runs a command when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self.file),)
+
+
+@pytest.mark.parametrize("harmless", [True, False])
+def test_a_pickle_is_never_opened(decoder, tmp_path: Path, harmless: bool, monkeypatch, says) -> None:
+    import torch
+
+    folder = tmp_path / "mine"
+    shutil.copytree(decoder[0], folder)
+    no_weights(folder)
+    if harmless:
+        torch.save(decoder[1].state_dict(), folder / "pytorch_model.bin")
+    else:
+        (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Command(tmp_path / "ran")))
+    monkeypatch.setattr(torch, "load", lambda *arguments, **options: pytest.fail("it must not be opened"))
+    monkeypatch.setenv("LABS_MODEL", str(folder))
+    with pytest.raises(AssetError) as caught:
+        load_model()
+    says(caught.value, f"LABS_MODEL={folder}", "pickle", "pytorch_model.bin", "save_pretrained")
+    assert not (tmp_path / "ran").exists() and "weights_only" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["BertModel", "BertForMaskedLM"])
+def test_an_encoder_is_no_decoder(kind: str, tmp_path: Path, monkeypatch, says) -> None:
+    import transformers
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    getattr(transformers, kind)(transformers.BertConfig(vocab_size=len(WORDS), **sizes)).save_pretrained(tmp_path / "mine")
+    save_tokenizer(tmp_path / "mine")
+    monkeypatch.setenv("LABS_MODEL", str(tmp_path / "mine"))
+    with pytest.raises(AssetError) as caught:
+        load_model()
+    says(caught.value, "bert is an encoder", "unset LABS_MODEL")
+
+
 @pytest.mark.parametrize("load", [load_model, load_encoder])
 def test_a_model_that_was_not_fetched_is_one_sentence(load: Callable[[], Any], says) -> None:
     with pytest.raises(AssetError) as caught:
@@ -305,6 +398,7 @@ def damaged_home(home: Path, name: str, file: str, change: Callable[[bytes], byt
     return path
 
 
+@pytest.mark.fault("a file of the course's model is damaged, at an unchanged date")
 @pytest.mark.parametrize("file", ["tokenizer.json", "config.json"])
 @pytest.mark.parametrize(("name", "load"), [("SmolLM2-135M-Instruct", load_model), ("all-MiniLM-L6-v2", load_encoder)])
 def test_damage_behind_an_old_date_is_one_sentence_with_the_fix(ready_home: Path, name: str, load, file: str, says) -> None:
@@ -314,8 +408,9 @@ def test_damage_behind_an_old_date_is_one_sentence_with_the_fix(ready_home: Path
     says(caught.value, name, "cannot be read", "labs fetch --deep")
 
 
+@pytest.mark.fault("the disk is full while a model loads")
 def test_a_full_disk_is_not_taken_for_a_damaged_model(decoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever watches the memory may write, and may find the disk full."""
+    """It is not taken for a damaged model: whatever watches the memory may write, and may find the disk full."""
 
     @contextmanager
     def guard(*arguments: object) -> Iterator[None]:

@@ -219,6 +219,7 @@ def breaking(**changes: object) -> tuple[ThreadingHTTPServer, list[int]]:
     return ThreadingHTTPServer(("127.0.0.1", 0), handler), asked
 
 
+@pytest.mark.fault("a transfer from a room breaks off")
 def test_a_transfer_that_breaks_goes_on_where_it_stopped(model: Model, tmp_path: Path) -> None:
     server, asked = breaking()
     for url in serving(server):
@@ -226,6 +227,7 @@ def test_a_transfer_that_breaks_goes_on_where_it_stopped(model: Model, tmp_path:
     assert asked == [0, 300_000, 600_000, 900_000]
 
 
+@pytest.mark.fault("`labs fetch` is killed while it takes a model from a room")
 def test_a_later_call_goes_on_too(url: str, model: Model, tmp_path: Path) -> None:
     (tmp_path / f"{model.wheel.name}.part").write_bytes(BYTES[:1_000_000])
     assert room_wheel(model, url, tmp_path).read_bytes() == BYTES
@@ -267,6 +269,7 @@ def test_other_bytes_are_refused_and_thrown_away(model: Model, tmp_path: Path, s
     assert not (tmp_path / model.wheel.name).exists()
 
 
+@pytest.mark.fault("what came of a transfer is damaged")
 def test_a_part_of_another_wheel_is_found_out(url: str, model: Model, tmp_path: Path) -> None:
     part = tmp_path / f"{model.wheel.name}.part"
     part.write_bytes(b"x" * 1000)
@@ -295,6 +298,26 @@ def test_a_full_disk_stays_a_full_disk(url: str, model: Model, tmp_path: Path, m
     monkeypatch.setattr(room_client, "_take", full)
     with pytest.raises(OSError, match="No space left"):
         room_wheel(model, url, tmp_path)
+
+
+@pytest.mark.fault("the disk fills up while a model comes from a room")
+def test_a_disk_that_fills_up_keeps_what_came_and_is_one_sentence(url: str, model: Model, home: Path, monkeypatch, says) -> None:
+    """With room, the transfer goes on where it stopped."""
+    part = home / "downloads" / f"{model.wheel.name}.part"
+
+    def fills_up(*arguments: object) -> None:
+        part.write_bytes(BYTES[:1000])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch, pytest.raises(AssetError) as caught:
+        patch.setattr(room_client, "_take", fills_up)
+        fetching.fetch_model(model, url)
+    says(caught.value, home, "full", "LABS_HOME")
+    assert part.read_bytes() == BYTES[:1000]
+    asked: list[int] = []
+    take = room_client._take
+    monkeypatch.setattr(room_client, "_take", lambda model, url, part, have: asked.append(have) or take(model, url, part, have))
+    assert fetching._wheel(model, url, part.parent).read_bytes() == BYTES and asked == [1000]
 
 
 @pytest.mark.parametrize("text", ["stick", "C:/stick", "/http://x", "", "ftp://x"])
