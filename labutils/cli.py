@@ -181,8 +181,9 @@ def fetch(
 def report(lab: Annotated[Optional[str], typer.Argument(help="A lab's number; all by default.")] = None) -> None:
     """Show what the labs measured on this machine."""
     from labutils.course import results
+    from labutils.machine.files import json_files
 
-    names = [lab.zfill(2)] if lab else sorted(p.stem for p in (settings.home() / "results").glob("*.json"))
+    names = [lab.zfill(2)] if lab else [path.stem for path in json_files(settings.home() / "results")]
     for name in names:
         view = Table(title=f"Lab {name}", title_justify="left", show_header=False)
         for key, value in results.read(name).items():

@@ -18,6 +18,17 @@ GREY = "#7f7f7f"
 PALETTE = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
 
 DPI = 100
+_own_settings_gone = False
+
+
+def _forget_own_settings() -> None:
+    """Take back, once in a kernel, what a person's own matplotlibrc sets for every figure: the labs' figures are read with their text."""
+    global _own_settings_gone
+    if not _own_settings_gone:
+        import matplotlib
+
+        matplotlib.rcdefaults()
+        _own_settings_gone = True
 
 
 def new_figure(title: str, width: float = 7.5, height: float = 3.4, columns: int = 1) -> tuple[Figure, Any]:
@@ -38,6 +49,7 @@ def new_figure(title: str, width: float = 7.5, height: float = 3.4, columns: int
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
+    _forget_own_settings()
     with rc_context(
         {"axes.prop_cycle": cycler(color=PALETTE), "axes.spines.top": False, "axes.spines.right": False, "font.size": 10}
     ):

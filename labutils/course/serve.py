@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -46,18 +47,29 @@ def _runtime_folder() -> str:
         return tempfile.mkdtemp(prefix="llm-labs-")
 
 
-def _server(runtime: str, token: str, since: float) -> dict[str, Any] | None:
+def _servers(runtime: str) -> dict[Path, tuple[int, int]]:
+    """The files that servers have written in a folder, and what tells each from a later one of its name: inode and date."""
+    found = {}
+    for path in Path(runtime).glob("jpserver-*.json"):
+        with suppress(OSError):  # gone by now
+            status = path.stat()
+            found[path] = status.st_ino, status.st_mtime_ns
+    return found
+
+
+def _server(runtime: str, token: str, before: dict[Path, tuple[int, int]]) -> dict[str, Any] | None:
     """What the server with this token says of itself, once it runs. Not found by process: on Windows a Python starts another.
 
     Args:
         runtime: the folder where servers write it down.
         token: the server's.
-        since: when it was started, in seconds of `time.time()`; an older file is of a server that has died.
+        before: the files that were there when it was started, which are of servers that have died. No dates are compared with the
+            clock, which may be set meanwhile.
     """
-    for path in Path(runtime).glob("jpserver-*.json"):
+    for path, identity in _servers(runtime).items():
         try:
             server = json.loads(path.read_text(encoding="utf-8"))
-            if server.get("token") == token and path.stat().st_mtime >= since - 2:
+            if server.get("token") == token and before.get(path) != identity:
                 return server
         except (OSError, ValueError):  # half written, or already gone
             continue
@@ -104,10 +116,10 @@ def serve(folder: Path, page: str, port: int, browser: bool, say: Callable[[str]
     token, runtime = os.environ.get("JUPYTER_TOKEN") or os.urandom(16).hex(), _runtime_folder()
     # The token goes by the environment: others on the machine can read a command line.
     variables = {**os.environ, "JUPYTER_TOKEN": token, "JUPYTER_RUNTIME_DIR": runtime}
-    began = time.time()
+    before = _servers(runtime)
     process = subprocess.Popen(command(folder, page, port, browser), cwd=folder, env=variables)
     try:
-        while (server := _server(runtime, token, began)) is None:
+        while (server := _server(runtime, token, before)) is None:
             if process.poll() is not None:
                 raise LabError("JupyterLab did not start: do what it says above, or try another port with `--port N`.")
             time.sleep(0.1)

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from labutils import content
 from labutils.errors import LabError
 
@@ -138,6 +140,15 @@ def _exchange(source: Path, target: Path) -> Path:
     return aside
 
 
+def _sweep(folder: Path) -> None:
+    """Delete the half copies that a killed `labs start` or `labs update` left in a folder; what cannot be deleted stays."""
+    for path in [*folder.glob(".*.ipynb.*"), *(folder / SOLUTIONS).glob(".*.ipynb.*")]:
+        number = path.name.rpartition(".")[2]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            with suppress(OSError):
+                path.unlink()
+
+
 def fill(folder: Path, solutions: bool = False) -> Changes:
     """Copy the course's notebooks into a folder, which is made if it is missing. A file that is there stays as it is.
 
@@ -152,6 +163,7 @@ def fill(folder: Path, solutions: bool = False) -> Changes:
     changes = Changes()
     with _folder_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         for source, target in _pairs(folder, solutions):
             if not os.path.lexists(target):
                 _put(_whole_copy(source, target), target)

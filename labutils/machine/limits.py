@@ -114,7 +114,7 @@ def cores(proc: Path = Path("/proc"), sys_fs: Path = Path("/sys/fs/cgroup")) -> 
 def disk_free(path: Path) -> int:
     """Bytes free on the disk that holds `path`, which need not exist yet."""
     path = path.absolute()
-    while not path.exists():
+    while not os.path.exists(path):  # Path.exists raises below a folder of another user that may not be entered
         path = path.parent
     return shutil.disk_usage(path).free
 

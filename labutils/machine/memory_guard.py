@@ -14,7 +14,7 @@ import psutil
 
 from labutils.errors import LabError, NotEnoughMemory
 from labutils.machine import limits, settings
-from labutils.machine.files import write_atomically
+from labutils.machine.files import json_files, write_atomically
 
 SAMPLE_SECONDS = 0.2
 WRITE_STEP = 2**25  # bytes that the resident set must grow by before the trace is written again: a home may lie on a network
@@ -52,6 +52,7 @@ class _Trace:
             "cell": cell,
             "pid": self.process.pid,
             "born": self.process.create_time(),
+            "since_boot": self.process.create_time() - psutil.boot_time(),
             "need_gib": need_gib,
             "smaller": dict(smaller),
             "start_gib": limits.gib(self.written_rss),
@@ -112,16 +113,19 @@ def guard(cell: str, need_gib: float, smaller: Mapping[str, float] | None = None
 
 
 def _alive(note: dict) -> bool:
+    """Does the process of a trace live? Its number may be another's by now, whose start is another."""
     try:
-        return abs(psutil.Process(note["pid"]).create_time() - note["born"]) < 1.0
+        born = psutil.Process(note["pid"]).create_time()
     except psutil.Error:
         return False
+    # Where the clock was set meanwhile, Linux tells another time of the start, and the same time since the machine's own.
+    return abs(born - note["born"]) < 1.0 or abs(born - psutil.boot_time() - note["since_boot"]) < 1.0
 
 
 def reports() -> list[str]:
     """One sentence for each guarded cell whose kernel died inside it; each is reported once."""
     sentences = []
-    for path in sorted(_folder().glob("*.json")):
+    for path in json_files(_folder()):
         try:
             note = json.loads(path.read_text(encoding="utf-8"))
             if _alive(note):

@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
 from labutils import content
@@ -159,17 +161,27 @@ def test_jupyterlab_on_a_taken_port_prints_an_address_that_answers(occupied: int
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "JUPYTER_TOKEN"):
         variables.pop(name, None)
     command = [sys.executable, "-c", code, str(folder), str(occupied)]
-    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as server:
         try:
-            taken, address = process.stdout.readline(), process.stdout.readline()
+            taken, address = server.stdout.readline(), server.stdout.readline()
             assert taken.startswith(f"Port {occupied} is in use")
             url = address.split()[-1]
             assert f":{occupied}/" not in url and "token=" in url
-            with urllib.request.urlopen(url.replace("/lab/tree/", "/api/contents/"), timeout=30) as answer:
+            api = url.replace("/lab/tree/", "/api/contents/")
+            with urllib.request.urlopen(api, timeout=30) as answer:
                 assert json.load(answer)["name"] == "00_start_here.ipynb"
+            for token in ("", "?token=", "?token=0"):  # nobody else gets in
+                with pytest.raises(urllib.error.HTTPError) as refused:
+                    urllib.request.urlopen(api.split("?")[0] + token, timeout=30)
+                assert refused.value.code == 403
+            port = int(url.split(":")[2].split("/")[0])
+            family = [process, *process.children(recursive=True)] if (process := psutil.Process(server.pid)) else []
+            listening = [c.laddr for p in family for c in p.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+            assert port in {place.port for place in listening}
+            assert {place.ip for place in listening} <= {"127.0.0.1", "::1"}
         finally:
-            process.send_signal(signal.SIGINT)
-            rest = process.communicate(timeout=60)[0]
+            server.send_signal(signal.SIGINT)
+            rest = server.communicate(timeout=60)[0]
     assert "what you saved is in" in rest
 
 
@@ -184,11 +196,27 @@ def test_a_jupyterlab_that_does_not_start_is_one_sentence(tmp_path: Path, monkey
 def test_the_file_of_a_server_that_has_died_is_not_taken_for_ours(tmp_path: Path) -> None:
     stale = tmp_path / "jpserver-1.json"
     stale.write_text(json.dumps({"token": "t", "url": "http://localhost:1/", "port": 1}))
-    assert serve._server(str(tmp_path), "t", time.time() + 60) is None
-    assert serve._server(str(tmp_path), "t", time.time())["port"] == 1
-    assert serve._server(str(tmp_path), "other", time.time()) is None
+    assert serve._server(str(tmp_path), "t", serve._servers(str(tmp_path))) is None
+    assert serve._server(str(tmp_path), "t", {})["port"] == 1
+    assert serve._server(str(tmp_path), "other", {}) is None
     stale.write_text("{")
-    assert serve._server(str(tmp_path), "t", time.time()) is None
+    assert serve._server(str(tmp_path), "t", {}) is None
+
+
+@pytest.mark.fault("the clock jumps while JupyterLab starts")
+@pytest.mark.parametrize("jump", [-7200, 7200])
+def test_a_server_is_found_whatever_the_clock_says(tmp_path: Path, jump: int) -> None:
+    """The address is told; files are told apart by what they are, not by the clock."""
+    (tmp_path / "jpserver-1.json").write_text(json.dumps({"token": "t", "port": 1}))
+    before = serve._servers(str(tmp_path))
+    ours = tmp_path / "jpserver-2.json"
+    ours.write_text(json.dumps({"token": "t", "port": 2}))
+    os.utime(ours, (time.time() + jump,) * 2)
+    assert serve._server(str(tmp_path), "t", before)["port"] == 2
+    (tmp_path / "new").write_text(json.dumps({"token": "t", "port": 3}))
+    (tmp_path / "new").replace(tmp_path / "jpserver-1.json")  # a new server whose process has an old number
+    ours.unlink()
+    assert serve._server(str(tmp_path), "t", before)["port"] == 3
 
 
 # --- setup and kernel -----------------------------------------------------------------------------------------------

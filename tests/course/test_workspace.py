@@ -50,8 +50,8 @@ def release(course: Path, *names: str) -> None:
         nbformat.write(notebook("x = ...  # think of a number", "print(x)"), course / name)
 
 
-def everything(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+def everything(folder: Path, names: str = "**/*") -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.glob(names)) if path.is_file()}
 
 
 def change(path: Path, source: str = "x = 42  # my own answer") -> bytes:
@@ -137,6 +137,7 @@ def test_the_courses_own_notebooks_are_no_folder_of_a_person(course: Path, below
     assert everything(course) == before
 
 
+@pytest.mark.fault("the disk refuses while `labs start` copies notebooks")
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
 def test_a_disk_that_refuses_is_one_sentence_and_leaves_no_half_file(course, mine: Path, number: int, monkeypatch, says) -> None:
     def refuse(*arguments: object) -> None:
@@ -202,6 +203,7 @@ def test_a_change_stays_in_place_while_the_course_has_no_newer_notebook(course: 
     assert (mine / NAMES[0]).read_bytes() == written
 
 
+@pytest.mark.fault("the clock stands still, or is set back, between two updates")
 def test_two_changes_within_a_second_are_both_kept(course: Path, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content.time, "strftime", lambda form: "20261127-101500")
     workspace.fill(mine)
@@ -214,6 +216,7 @@ def test_two_changes_within_a_second_are_both_kept(course: Path, mine: Path, mon
     assert sorted(kept) == sorted(written)
 
 
+@pytest.mark.fault("a notebook is damaged")
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"cells": 3, "metadata": {}}', "\x00"])
 def test_a_file_that_is_no_notebook_is_a_persons_own(course: Path, mine: Path, text: str) -> None:
     workspace.fill(mine)
@@ -229,6 +232,7 @@ def test_a_notebook_without_the_courses_mark_is_a_persons_own(course: Path, mine
     assert list(workspace.update(mine).kept) == [NAMES[0]]
 
 
+@pytest.mark.fault("a person saves a notebook while `labs update` runs")
 def test_a_save_between_looking_and_replacing_is_kept(course: Path, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace.fill(mine)
     release(course, NAMES[0])
@@ -244,6 +248,7 @@ def test_a_save_between_looking_and_replacing_is_kept(course: Path, mine: Path, 
     assert (mine / changes.kept[NAMES[0]]).read_bytes() == saved[0]
 
 
+@pytest.mark.fault("the disk is full while `labs update` runs")
 def test_a_full_disk_changes_nothing(course: Path, mine: Path, monkeypatch: pytest.MonkeyPatch, says) -> None:
     workspace.fill(mine)
     change(mine / NAMES[0])
@@ -258,6 +263,32 @@ def test_a_full_disk_changes_nothing(course: Path, mine: Path, monkeypatch: pyte
         workspace.update(mine)
     says(caught.value, mine, "full")
     assert everything(mine) == before
+
+
+class Killed(BaseException):
+    """The system kills the command here."""
+
+
+@pytest.mark.fault("`labs update` is killed")
+@pytest.mark.parametrize("step", ["fsync", "rename", "link"])
+def test_an_update_that_is_killed_loses_nothing_and_is_completed_by_the_next(course, mine: Path, step: str, monkeypatch) -> None:
+    """What the person wrote is there under one of its two names, the newer notebooks come, and no half copy is left."""
+    workspace.fill(mine)
+    written = change(mine / NAMES[0])
+    release(course, *NAMES)
+
+    def killed(*arguments: object, **options: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(os, step, killed)
+        patch.setattr(Path, "unlink", lambda self, missing_ok=False: None)  # where the process ends, nothing more of it runs
+        patch.setattr(os, "getpid", lambda: 2**22 + 1)  # a number that no process has
+        workspace.update(mine)
+    assert written in everything(mine).values()
+    workspace.update(mine)
+    assert written in everything(mine).values()
+    assert {name: data for name, data in everything(mine).items() if ".mine-" not in name} == everything(course, "[0-9]*.ipynb")
 
 
 def test_new_labs_come_old_ones_stay_and_solutions_follow(course: Path, mine: Path) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from labutils.course.loading import load_model
@@ -128,6 +129,7 @@ def test_a_home_that_cannot_be_written_costs_the_trace_and_not_the_cell(home: Pa
     says(capsys.readouterr().out, "will not say so", home, "LABS_HOME")
 
 
+@pytest.mark.fault("the disk takes nothing where a guarded cell begins")
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
 def test_a_disk_that_takes_nothing_costs_the_trace_and_not_the_cell(number, home: Path, monkeypatch, capsys, says) -> None:
     def refuse(*arguments: object) -> None:
@@ -171,6 +173,7 @@ def test_without_a_home_there_is_nothing_to_report(home: Path) -> None:
     assert reports() == []
 
 
+@pytest.mark.fault("the kernel is killed in a guarded cell")
 @posix
 def test_a_killed_kernel_is_reported_once_in_one_sentence(says) -> None:
     killed_inside(WAIT, need=0.3)
@@ -210,6 +213,7 @@ def test_every_killed_kernel_has_its_own_report() -> None:
     assert reports() == []
 
 
+@pytest.mark.fault("two labs at once, one in a guarded cell")
 def test_a_living_kernel_is_not_reported_until_it_dies() -> None:
     with in_a_guard("time.sleep(0.5); print('in', flush=True); input()") as child:
         assert child.stdout.readline() == "in\n"
@@ -219,6 +223,23 @@ def test_a_living_kernel_is_not_reported_until_it_dies() -> None:
     assert len(reports()) == 1
 
 
+@pytest.mark.fault("the clock jumps while a guarded cell runs")
+@pytest.mark.parametrize("jump", [3600.0, -3600.0, 40.0 * 365 * 86400])
+def test_a_clock_that_jumps_makes_no_living_kernel_dead_and_no_dead_one_living(jump: float, monkeypatch) -> None:
+    """A lab that starts meanwhile says nothing of the kernel that lives, and names it once when it has died."""
+    born, boot = psutil.Process.create_time, psutil.boot_time
+    with in_a_guard("print('in', flush=True); input()") as child:
+        assert child.stdout.readline() == "in\n"
+        # After the jump Linux tells another time of its own start, and of every process's.
+        monkeypatch.setattr(psutil.Process, "create_time", lambda self: born(self) + jump)
+        monkeypatch.setattr(psutil, "boot_time", lambda: boot() + jump)
+        assert reports() == []
+        child.kill()
+        child.communicate()
+    assert len(reports()) == 1 and reports() == []
+
+
+@pytest.mark.fault("the kernel is killed in a guarded cell, and its number is given to another process")
 @posix
 def test_a_new_process_with_the_old_number_does_not_hide_a_death(home: Path) -> None:
     killed_inside(WAIT)
@@ -230,6 +251,7 @@ def test_a_new_process_with_the_old_number_does_not_hide_a_death(home: Path) -> 
 DAMAGED = (b"", b"{", b"\xff\xfe\x00", b"[]", b"{}", b"7", b'{"cell": "x", "pid": 1}')
 
 
+@pytest.mark.fault("the trace of a killed kernel is damaged")
 @pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_trace_is_ignored(home: Path, content: bytes) -> None:
     (home / "running").mkdir(parents=True)

@@ -140,6 +140,7 @@ def test_an_environment_that_is_out_of_step_is_installed_again(set_up, commands,
     assert json.loads(bootstrap.STAMP.read_text()) == stamp
 
 
+@pytest.mark.fault("the mark of a whole environment is damaged")
 @pytest.mark.parametrize("stamp", ["", "{", "[]", "null", "{}"])
 def test_a_broken_stamp_is_an_environment_out_of_step(set_up, commands, bootstrap, stamp: str) -> None:
     assert set_up() is None
@@ -206,6 +207,7 @@ UNREACHABLE = "WARNING: Retrying (Retry(total=0)) after connection broken by 'Ne
 ABSENT = "ERROR: No matching distribution found for torch==2.13.0+cpu\n"
 
 
+@pytest.mark.fault("the disk fills up, or the network goes, while packages are installed")
 @pytest.mark.parametrize(("stderr", "words"), [(FULL, ["disk is full", "free"]), (UNREACHABLE, ["reached", "network"])])
 def test_a_failing_pip_is_one_sentence_and_the_next_run_tries_again(set_up, bootstrap, stderr, words, monkeypatch, says) -> None:
     run_with(bootstrap, monkeypatch, lambda command: (int("requirements.lock" in command), stderr))
@@ -262,6 +264,35 @@ def test_an_interrupt_is_one_sentence(set_up, bootstrap, monkeypatch: pytest.Mon
     run_with(bootstrap, monkeypatch, interrupt)
     says(set_up(), "set-up: stopped", "again")
     assert not bootstrap.STAMP.exists()
+
+
+@pytest.mark.fault("`make lab` is interrupted, or killed, at any of its steps")
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_a_set_up_broken_off_at_any_step_is_completed_by_the_next(set_up, bootstrap, end, monkeypatch) -> None:
+    """The same command does what is left, marks the environment as whole, and then finds nothing to do."""
+    fresh = run_with(bootstrap, monkeypatch, lambda command: (0, ""))
+    assert set_up("--torch", "cpu") is None
+    for step in range(len(fresh)):
+        shutil.rmtree(bootstrap.VENV)
+        ran = run_with(bootstrap, monkeypatch, broken_off(step, end))
+        said = set_up("--torch", "cpu")
+        assert len(ran) == step + 1 and (end is SystemExit or "again" in said)
+        assert bootstrap.STAMP.exists() == (step == len(fresh) - 1)  # the packages were there, and the models missing
+        again = run_with(bootstrap, monkeypatch, lambda command: (0, ""))
+        assert set_up("--torch", "cpu") is None
+        assert again == (fresh[-1:] if step == len(fresh) - 1 else fresh) and bootstrap.STAMP.exists()
+
+
+def broken_off(step: int, end: type[BaseException]) -> Callable[[list[str]], tuple[int, str]]:
+    """Commands that succeed until a step, where everything ends."""
+    left = iter(range(step))
+
+    def answer(command: list[str]) -> tuple[int, str]:
+        if next(left, None) is None:
+            raise end(137)
+        return 0, ""
+
+    return answer
 
 
 def test_the_cpu_wheel_comes_from_where_pip_looks_or_from_pytorchs_index(bootstrap, monkeypatch: pytest.MonkeyPatch) -> None:
