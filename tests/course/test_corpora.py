@@ -159,6 +159,7 @@ LOADERS = {
     "dialogues": lambda: (corpora.load_dialogues(own=False), corpora.load_written_summaries()), "reviews": corpora.load_reviews, "words": corpora.load_words,
     "translations": corpora.load_translations, "probes": corpora.load_probes, "prompting": corpora.load_prompting,
     "corpus": lambda: (corpora.load_prose(), corpora.load_mixed()), "town": corpora.load_town, "problems": corpora.load_problems,
+    "preferences": corpora.load_preferences,
 }  # fmt: skip
 
 
