@@ -11,6 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
+
+from labutils.errors import LabError
 
 NUMBER_WORDS = [
     "two",
@@ -113,3 +117,59 @@ def drawn_choices(pairs: Sequence[Mapping[str, Any]], rows: Mapping[str, Mapping
         row = rows[pair["note"]]
         probabilities.append(rater_probability(row["replies"][pair["first"]], row["replies"][pair["second"]], row))
     return [bool(draw < p) for draw, p in zip(draws, probabilities, strict=True)]
+
+
+def _sides(pair: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]], sides: Sequence[str]) -> list[tuple[int, int]]:
+    """(length, worth) of the replies on these sides of a pair."""
+    row = rows[pair["note"]]
+    texts = [row["replies"][pair[side]] for side in sides]
+    return [(len(text), reply_worth(text, row).total) for text in texts]
+
+
+def better_first(pairs: Sequence[Mapping[str, Any]], rows: Mapping[str, Mapping[str, Any]]) -> list[bool]:
+    """True where the first reply of a pair is worth more in truth than the second."""
+    both = [_sides(pair, rows, ("first", "second")) for pair in pairs]
+    return [first[1] > second[1] for first, second in both]
+
+
+def lengths_and_worths(pairs: Sequence[Mapping[str, Any]], rows: Mapping[str, Mapping[str, Any]]) -> Tensor:
+    """Length in characters and true worth of the preferred reply of each pair and of the other one: (P, 2, 2)."""
+    orders = [("first", "second") if pair["preferred"] == "first" else ("second", "first") for pair in pairs]
+    return torch.tensor([_sides(pair, rows, order) for pair, order in zip(pairs, orders, strict=True)])
+
+
+def pair_table(
+    pairs: Sequence[Mapping[str, Any]], place: Mapping[str, int], split: str, choices: Sequence[bool] | None = None
+) -> Tensor:
+    """The pairs of a split whose notes have a place, as (note's place, preferred reply, other reply): (P, 3).
+
+    Args:
+        pairs: with note, split, first, second and preferred.
+        place: of each note that takes part.
+        split: "train" or "test".
+        choices: one per pair, True where the first reply is preferred; the corpus's own choices without it.
+    """
+    choices = [pair["preferred"] == "first" for pair in pairs] if choices is None else choices
+    table = []
+    for pair, first in zip(pairs, choices, strict=True):
+        if pair["split"] == split and pair["note"] in place:
+            order = (pair["first"], pair["second"]) if first else (pair["second"], pair["first"])
+            table.append((place[pair["note"]], *order))
+    return torch.tensor(table, dtype=torch.long).reshape(len(table), 3)
+
+
+def rating(mine: str, stand_in: str) -> tuple[str, str]:
+    """A reader's choices, and who made them: ("you", "AB..."), or ("a second hurried rater", stand_in) where `mine` is empty.
+
+    Raises:
+        LabError: another number of letters than the stand-in has, or other letters than A and B.
+
+    >>> rating("a b b", "AAA")
+    ('you', 'ABB')
+    """
+    letters = "".join(mine.split()).upper()
+    if not letters:
+        return "a second hurried rater", stand_in
+    if len(letters) != len(stand_in) or set(letters) - {"A", "B"}:
+        raise LabError(f"mine is {mine!r}: write A or B for each of the {len(stand_in)} pairs, or leave it empty.")
+    return "you", letters

@@ -41,6 +41,11 @@ def over_seeds(values: Sequence[float] | Tensor, bounds: tuple[float, float] = (
     return f"{found.mean:.2f} ({low:.2f} to {high:.2f})"
 
 
+def over_runs(ends: Sequence[Tensor]) -> tuple[str, str, str]:
+    """Proxy, truth and KL of some runs, one number per run each, as texts; a KL is never below 0."""
+    return over_seeds(ends[0]), over_seeds(ends[1]), over_seeds(ends[2], (0, math.inf))
+
+
 def over_notes(shares: Sequence[float]) -> str:
     """The mean of one share per note with its bootstrap interval as text, "75% (60% to 88%)"."""
     found = bootstrap_interval(shares)
@@ -54,6 +59,7 @@ def agreement(values: Tensor, pairs: Tensor, goal: Tensor | None = None) -> list
         values: (N, K) the judge's number for each reply of each note.
         pairs: (P, 3) note, preferred reply, other reply.
         goal: (N, K) numbers that say the right order; pairs with equal ones are left out. Without it, the preferred reply is right.
+            Where the judge's own numbers are equal, a coin would decide, so the pair counts one half.
 
     Returns:
         a share for each note that has a pair, in the order in which the notes occur.
@@ -62,5 +68,6 @@ def agreement(values: Tensor, pairs: Tensor, goal: Tensor | None = None) -> list
     for note, first, second in pairs.tolist():
         wanted = 1.0 if goal is None else float(goal[note, first] - goal[note, second])
         if wanted:
-            by_note.setdefault(note, []).append(float(float(values[note, first] - values[note, second]) * wanted > 0))
+            order = float(values[note, first] - values[note, second]) * wanted
+            by_note.setdefault(note, []).append(0.5 if order == 0 else float(order > 0))
     return [fmean(hits) for hits in by_note.values()]

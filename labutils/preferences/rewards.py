@@ -5,7 +5,7 @@ The true reward is known because the course made it up. That is the point of the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -51,3 +51,31 @@ def hurried_choice(first: Sequence[str], second: Sequence[str], generator: Gener
     gap = RATER_TRUTH * (true_rewards(first) - true_rewards(second))
     gap = gap + RATER_LENGTH * (list_features(first)[:, 2] - list_features(second)[:, 2])
     return torch.rand(len(first), generator=generator) < gap.sigmoid()
+
+
+def compared(first: Sequence[str], second: Sequence[str], generator: Generator) -> tuple[list[str], list[str]]:
+    """The hurried rater's choices between the lists of two rows, B each: the preferred ones, and the others."""
+    choices = hurried_choice(first, second, generator).tolist()
+    pairs = [(a, b) if choice else (b, a) for a, b, choice in zip(first, second, choices, strict=True)]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def minimising_weights(loss: Callable[[Tensor, Tensor], Tensor], preferred: Tensor, other: Tensor, decay: float = 0.0) -> Tensor:
+    """The weights (F,) of a linear reward model that minimise a loss of its rewards, plus decay / 2 times their square.
+
+    Args:
+        loss: of two tensors of rewards (P), those of the preferred texts and of the others.
+        preferred, other: (P, F) features of the two texts of each pair.
+        decay: the weight of the penalty.
+    """
+    weights = torch.zeros(preferred.shape[1], requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = loss(preferred @ weights, other @ weights) + decay / 2 * weights @ weights
+        value.backward()
+        return value
+
+    optimizer.step(closure)
+    return weights.detach()

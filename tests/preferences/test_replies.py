@@ -91,3 +91,26 @@ def test_bradley_terry_on_linear_rewards_is_logistic_regression_without_intercep
     y = [1] * 80 + [0] * 80
     found = LogisticRegression(fit_intercept=False, C=1 / (2 * 80 * decay), tol=1e-10, max_iter=1000).fit(x, y).coef_[0]
     assert torch.allclose(weights.detach(), torch.tensor(found), atol=1e-5)
+
+
+ROWS = {"n": {"note": "Bus 14 goes at 9:10.", "question": "When?", "answers": ["9:10"], "replies": ["At 9:10.", "Never, silly."]}}
+PAIR = {"note": "n", "split": "train", "first": 0, "second": 1, "preferred": "second"}
+
+
+def test_pairs_are_measured_and_tabled_from_the_preferred_side():
+    assert replies.better_first([PAIR], ROWS) == [True]
+    assert replies.lengths_and_worths([PAIR], ROWS).tolist() == [[[13, 1], [8, 3]]]
+    assert replies.pair_table([PAIR], {"n": 4}, "train").tolist() == [[4, 1, 0]]
+    assert replies.pair_table([PAIR], {"n": 4}, "train", [True]).tolist() == [[4, 0, 1]]
+    assert replies.pair_table([PAIR], {}, "train").shape == replies.pair_table([PAIR], {"n": 4}, "test").shape == (0, 3)
+
+
+@pytest.mark.parametrize("mine", ["AB", "ABBA", "ABC", "12 3"])
+def test_a_rating_that_fits_no_pairs_is_refused(mine):
+    with pytest.raises(LabError, match="A or B for each of the 3 pairs"):
+        replies.rating(mine, "AAB")
+
+
+def test_a_rating_is_read_as_typed_and_replaced_only_where_it_is_empty():
+    assert replies.rating("a bB\n", "AAB") == ("you", "ABB")
+    assert replies.rating("  ", "AAB") == ("a second hurried rater", "AAB")

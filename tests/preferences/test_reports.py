@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from labutils.errors import LabError
-from labutils.exercises.lab10 import gradients
+from labutils.exercises.lab10 import clip, gradients
 from labutils.preferences import reports
 from labutils.preferences.toy import PROXY, REFERENCE, kl_divergence, tilted
 
@@ -43,6 +43,16 @@ def test_agreement_is_counted_note_by_note_and_ties_of_the_goal_are_left_out():
     assert reports.agreement(values, pairs, goal) == [0.0, 0.5]  # of note 0 only the second pair has a better reply
 
 
+def test_a_judge_that_cannot_decide_is_right_half_the_time():
+    values = torch.tensor([[1.0, 1.0, 0.0]])
+    assert reports.agreement(values, torch.tensor([[0, 0, 1], [0, 0, 2]])) == [0.75]
+
+
+def test_runs_are_told_by_proxy_truth_and_a_kl_of_at_least_0():
+    told = reports.over_runs([torch.tensor([1.0, 1.0]), torch.tensor([2.0, 4.0]), torch.tensor([0.0, 1.0])])
+    assert told[0] == "1.00 (1.00 to 1.00)" and told[1].startswith("3.00 (") and "(0.00 to" in told[2]
+
+
 # --- the small policy with eight texts: sums instead of samples ---------------------------------------------------------
 
 
@@ -56,7 +66,7 @@ def test_the_clipped_loss_at_ratio_one_has_the_gradient_of_reinforce():
     p = logits.softmax(-1)
     (exact,) = torch.autograd.grad(p @ proxy, logits, retain_graph=True)
     log_p = p.log()
-    loss = gradients.clipped_loss(log_p, log_p.detach(), proxy - proxy.mean(), 0.2)  # any baseline leaves the mean as it is
+    loss = clip.clipped_loss(log_p, log_p.detach(), proxy - proxy.mean(), 0.2)  # any baseline leaves the mean as it is
     (found,) = torch.autograd.grad((p.detach() * loss).sum(), logits)
     assert torch.allclose(found, -exact, atol=1e-12)
 

@@ -78,6 +78,19 @@ def test_the_rater_follows_its_formula() -> None:
     assert rewards.list_features(["tea tea ab."]).tolist() == [[2, 1, 10]]
 
 
+def test_pairs_are_put_as_the_rater_chose_and_weights_are_recovered_from_them() -> None:
+    short, long = ["tea."] * 100, ["tea milk eggs rice."] * 100
+    preferred, other = rewards.compared(short, long, torch.Generator().manual_seed(0))
+    assert all({a, b} == {"tea.", "tea milk eggs rice."} for a, b in zip(preferred, other, strict=True))
+    assert preferred.count("tea milk eggs rice.") > 90
+    x = torch.randn(4000, 3, generator=torch.Generator().manual_seed(1))
+    y = torch.randn(4000, 3, generator=torch.Generator().manual_seed(2))
+    wins = torch.rand(4000, generator=torch.Generator().manual_seed(3)) < ((x - y) @ torch.tensor([1.0, -1.0, 0.25])).sigmoid()
+    a, b = torch.where(wins[:, None], x, y), torch.where(wins[:, None], y, x)
+    found = rewards.minimising_weights(lambda p, q: -torch.nn.functional.logsigmoid(p - q).mean(), a, b)
+    assert torch.allclose(found, torch.tensor([1.0, -1.0, 0.25]), atol=0.1)
+
+
 def test_the_best_of_n_equals_a_sum_over_all_draws() -> None:
     q, r = torch.tensor([0.2, 0.5, 0.3]), torch.tensor([2.0, 1.0, 3.0])
     expected = torch.zeros(3)
