@@ -23,8 +23,9 @@
 # - pick the best of n replies, and say how far that moves away from the reference;
 # - derive and use the loss of DPO, and read what it does to the likelihoods of both replies.
 #
-# The core path has eight exercises and takes about 90 minutes. *Going further*, at the end, is optional. `hint("10.1")` helps with
-# exercise 10.1, and so on. If the next cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
+# The core path has eight exercises and three quizzes and takes about two hours. The trainings of sections 4 to 6, the pool in section 9
+# and DPO in section 10 take a few minutes each, so read on while they run. *Going further*, at the end, is optional. `hint("10.1")` helps
+# with exercise 10.1, and so on. If the next cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
 
 # %%
 from labutils import check, guard, hint, load_encoder, load_model, outcome, predict, progress, quiz, record, show, start
@@ -42,16 +43,7 @@ from torch.nn import functional
 
 from labutils import evaluation, preferences
 from labutils.course import BLUE, GREY, ORANGE, load_preferences, new_figure, show_map, show_table
-from labutils.preferences import (
-    agreement,
-    decode,
-    features,
-    over_notes,
-    over_seeds,
-    t_interval,
-    true_rewards,
-    written_mask,
-)
+from labutils.preferences import agreement, decode, features, over_notes, over_runs, over_seeds, t_interval, true_rewards
 
 show_map("10")
 assert lab.name == "10"
@@ -72,11 +64,11 @@ show_table(("list", "truth"), [(text, value) for text, value in zip(examples, tr
 assert true_rewards(examples).tolist() == [3, 1, 0, 4, 2]
 
 # %% [markdown]
-# The writer is a small network. It sees the last five characters, the place, and how often each character has stood
-# so far. First it imitates lists as people write them, with one word in eight misspelled. The result is our **reference**, which
-# plays the part of a fine-tuned language model.
+# The writer is a small network. It sees the last five characters, the position, and how often each character has occurred so far.
+# First it imitates lists as people write them, with one word in eight misspelled. The result is our **reference**, which plays the part
+# of a fine-tuned language model.
 #
-# The words of the trade, and what they mean here:
+# The terms of reinforcement learning, and what they mean here:
 #
 # | word | in general | here |
 # | --- | --- | --- |
@@ -101,37 +93,32 @@ assert worth.mean() > -3
 # %% [markdown]
 # ## 2. A reward from comparisons
 #
-# In practice nobody has the true reward, only people who compare two texts. Our rater is a program, and it is in a hurry. It weighs the
-# truth, and it adds a quarter of a point for every character, because a longer list looks like more work. It then chooses by chance, with
-# a probability that depends on the difference. That is our **planted flaw**.
+# In practice nobody has the true reward, only people who compare two texts. Our rater is a program, and it is in a hurry. To the true
+# worth of a list it adds a quarter of a point for every character, because a longer list looks like more work. That is our **planted
+# flaw**. The rater then draws its choice. The larger the difference of the two sums, the more probable is the list with the larger one.
 
 # %%
 predict("10.p1")
 
 
 # %% tags=["device"]
-def compared(first, second, generator):
-    """Two lists of texts as (preferred, other), by the hurried rater."""
-    choices = preferences.hurried_choice(first, second, generator).tolist()
-    pairs = [(a, b) if c else (b, a) for a, b, c in zip(first, second, choices, strict=True)]
-    return [a for a, _ in pairs], [b for _, b in pairs]
-
-
 half = min(n_texts, 600) // 2
-liked, other = compared(lists[:half], lists[half : 2 * half], draw)
+liked, other = preferences.compared(lists[:half], lists[half : 2 * half], draw)
 show_table(("preferred", "other", "truth", "truth of the other"), [
     (a, b, *true_rewards([a, b]).tolist()) for a, b in zip(liked[:6], other[:6], strict=True)
 ], f"Six of {half} comparisons")  # fmt: skip
 gap = true_rewards(liked) - true_rewards(other)
 longer = torch.tensor([len(a) - len(b) for a, b in zip(liked, other, strict=True)])
-asked = (gap != 0) & (longer != 0)
-print(
-    f"prefers the better list: {(gap[asked] > 0).double().mean():.0%}, the longer list: {(longer[asked] > 0).double().mean():.0%}"
-)
-outcome("10.p1", float(100 * (longer[asked] > 0).double().mean()))
+share = {}
+for name, asked in (("the better list is the longer one", gap * longer > 0), ("the better list is the shorter one", gap * longer < 0)):
+    share[name] = float(100 * (longer[asked] > 0).double().mean())
+    print(f"{name}, {int(asked.sum())} pairs: the longer list is preferred in {share[name]:.0f} %")
+outcome("10.p1", share["the better list is the shorter one"])
 assert len(liked) == half
 
 # %% [markdown]
+# Where length and worth agree, the flaw does not show. It shows where they disagree.
+#
 # A **reward model** gives every text a number such that the preferred text of a pair tends to have the larger one. Bradley and Terry
 # (1952) say how probable a choice is, given the two numbers:
 #
@@ -163,24 +150,14 @@ preference_loss = check("10.1", preference_loss)
 # %% [markdown]
 # Our reward model sees three numbers of a list, namely how many words are items of the shop, how many are not, and the number of
 # characters. It gives each a weight. It does *not* see whether a word is repeated. In the reference's lists that hardly matters, because
-# they seldom repeat one. InstructGPT (Ouyang et al. 2022, arXiv:2203.02155) fits the same loss with a language model in the place of the
-# three numbers.
+# they seldom repeat one. The fit starts at zero weights and follows the gradient of your loss until it stops falling. InstructGPT (Ouyang
+# et al. 2022, arXiv:2203.02155) fits the same loss with a language model in the place of the three numbers.
 
 
 # %% tags=["device"]
 def fit_weights(liked_features, other_features, decay=0.0):
     """The weights (F,) of a linear reward model that minimise your loss, plus decay / 2 times their square."""
-    weights = torch.zeros(liked_features.shape[1], requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
-
-    def closure():
-        optimizer.zero_grad()
-        loss = preference_loss(liked_features @ weights, other_features @ weights) + decay / 2 * weights @ weights
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    return weights.detach()
+    return preferences.minimising_weights(preference_loss, liked_features, other_features, decay)
 
 
 x_liked, x_other = preferences.list_features(liked), preferences.list_features(other)  # (N, 3)
@@ -195,6 +172,10 @@ show_table(("feature", "weight", "spread over 20 resamples"), [
 assert weights.isfinite().all()
 
 # %% [markdown]
+# The rater itself adds 1 per point and 0.25 per character. As long as no word is repeated and the bag is not too full, a point is gained
+# per item and lost per other word, so the weights to be found are 1, -1 and 0.25. Do your ranges hold them? A longer word adds
+# characters too, so the three numbers rise and fall together, and a few hundred comparisons tell them apart only roughly.
+#
 # This is logistic regression on the *differences* of the features, without an intercept. So a library should find the same weights.
 # scikit-learn wants examples of two classes. We give it every pair in both orders, preferred first (class 1) and other first (class 0).
 #
@@ -224,12 +205,17 @@ assert torch.allclose(weights.double(), torch.tensor(library.coef_[0], dtype=tor
 #
 # ## 3. The leash
 #
-# A policy that is trained on the proxy alone will go wherever the proxy is high, also to texts on which the reward model is wrong. The
-# usual remedy is to let it move away from the reference only where it pays. Each text's reward is lowered by how much more probable the
-# policy has made it, times a weight beta. On average that takes off beta times the **KL divergence** of the policy from the reference.
+# A policy that is trained on the proxy goes wherever the proxy is high. A **leash** lets it move away from the reference only where that
+# pays. Each text's reward is lowered by beta times what the text's log-probability has gained over the reference. The mean of that gain,
+# over the texts that the policy writes, is the **Kullback-Leibler (KL) divergence** of the policy from the reference:
 #
-# **Exercise 10.2.** Write it. Rewards have the shape (B), the log-probabilities of the characters (B, T). Behind the end of a text the
-# latter are 0.
+# $$\mathrm{KL}(\pi\,\|\,\pi_{\text{ref}}) = \mathbb{E}_{\text{text}\sim\pi}\big[\log \pi(\text{text}) - \log \pi_{\text{ref}}(\text{text})\big]$$
+#
+# It is 0 where the two are equal and above 0 otherwise, in nats as a loss is. The order matters. $\mathrm{KL}(\pi_{\text{ref}}\,\|\,\pi)$
+# averages over the texts of the reference, and is another number. A large beta is a short leash, and with beta = 0 there is none.
+#
+# **Exercise 10.2.** Write the reward on a leash. Rewards have the shape (B), the log-probabilities of the characters (B, T). A text's
+# log-probability is the sum of those of its characters. Behind its end they are 0.
 
 
 # %% tags=["exercise"] exercise="10.2"
@@ -252,12 +238,12 @@ leashed = check("10.2", leashed)
 # %% [markdown]
 # ### Where the leash leads
 #
-# The policy that has the highest mean of these rewards is known. It is the reference, tilted:
+# The policy with the highest mean of these rewards is known. It is the reference, tilted towards texts with a high reward:
 #
 # $$\pi^*(\text{text}) \propto \pi_{\text{ref}}(\text{text})\; e^{\,r(\text{text})/\beta}$$
 #
-# To check this, take a policy with only eight texts. Its mean reward and its KL are sums of eight terms, so gradient ascent is exact.
-# It knows nothing of the formula.
+# To check this, take a policy that can write only eight texts, from "tea." to "rice salt soap jam ham." (`preferences.TEXTS`). Its mean
+# reward and its KL are sums of eight terms, so gradient ascent is exact. It knows nothing of the formula.
 
 # %%
 p_ref, proxy_8, truth_8 = (torch.tensor(numbers) for numbers in (preferences.REFERENCE, preferences.PROXY, preferences.TRUTH))
@@ -267,20 +253,21 @@ for beta in (0.5, 1.0, 3.0):
     optimizer = torch.optim.Adam([logits], lr=0.05)
     for _ in range(800):
         p = logits.softmax(-1)
-        loss = -(p @ proxy_8 - beta * (p * (p / p_ref).log()).sum())
+        kl = (p * (p / p_ref).log()).sum()
+        loss = -(p @ proxy_8 - beta * kl)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     found, formula = logits.detach().softmax(-1), (p_ref.log() + proxy_8 / beta).softmax(-1)
     error = (found - formula).abs().max()
-    rows.append((beta, f"{found @ proxy_8:.2f}", f"{found @ truth_8:.2f}", "yes" if error < 1e-3 else "no"))
-show_table(("beta", "mean proxy", "mean truth", "equal to the formula within 0.001"), rows)
+    rows.append((beta, f"{found @ proxy_8:.2f}", f"{kl:.2f}", "yes" if error < 1e-3 else "no"))
+show_table(("beta", "mean proxy", "KL, nats", "equal to the formula within 0.001"), rows)
 assert all(row[-1] == "yes" for row in rows)
 
 # %% [markdown]
 # ### Estimating the KL
 #
-# A real policy has too many texts to sum over. One estimates the KL from those that it writes. With $d = \log \pi_{\text{ref}} - \log
+# A real policy has too many texts to sum over, so its KL is estimated from those that it writes. With $d = \log \pi_{\text{ref}} - \log
 # \pi$, Schulman's note "Approximating KL divergence" (2020) compares three estimates:
 #
 # $$k_1 = -d\qquad k_2 = \tfrac12 d^2\qquad k_3 = e^{d} - 1 - d$$
@@ -308,8 +295,8 @@ def k3(log_probs, reference):
 k3 = check("10.3", k3)
 
 # %% [markdown]
-# With eight texts we can compute what each estimate gives *on average*, and the average gradient that one gets by differentiating it.
-# The last two columns say which divergence that is the gradient of.
+# With eight texts we can compute what each estimate gives *on average*, and the average of its gradient. Columns three and four say
+# which of the two divergences that is the gradient of, if of any. The last column is the length of the gradient.
 
 # %%
 logits = torch.tensor([0.5, 1.0, 0.2, -1.0, 0.0, -0.3, -2.0, -1.5], dtype=torch.float64, requires_grad=True)
@@ -332,7 +319,7 @@ for name, estimate in {
     same = ["yes" if torch.allclose(slopes, gradient(goal), atol=1e-9) else "no" for goal in (reverse, forward)]
     rows.append((name, f"{on_average:.4f}", *same, f"{slopes.norm():.4f}"))
 show_table(
-    ("estimate", f"mean (the KL is {reverse:.4f})", "gradient of KL(policy || ref)", "of KL(ref || policy)", "its length"), rows
+    ("estimate", f"mean (the KL is {reverse:.4f})", "gradient of KL(policy || ref)", "of KL(ref || policy)", "length"), rows
 )
 assert [row[2] for row in rows] == ["no", "yes", "no"] and [row[3] for row in rows] == ["no", "no", "yes"]
 
@@ -374,8 +361,9 @@ def advantages(rewards):
 advantages = check("10.4", advantages)
 
 # %% [markdown]
-# How much noise does the baseline remove? Here are the gradients of 200 batches of 16 texts from the policy of eight texts, without and
-# with it.
+# How much noise does the baseline remove? With eight texts the exact gradient is known. Here are the gradients of 200 batches of 16 texts,
+# without the baseline and with it. The first column of errors tells whether they are right on average, the second how far a single batch is
+# off.
 
 # %%
 logits = p_ref.log().clone().requires_grad_()
@@ -462,28 +450,22 @@ def finals(policies, count=None, seed=9):
     return texts, [value.view(policies.runs, count).mean(1) for value in (proxy(texts), true_rewards(texts), gap)]
 
 
-def told(ends):
-    """Proxy, truth and KL of some runs as three texts, "mean (95 % t interval)"; a KL is never below 0."""
-    return over_seeds(ends[0]), over_seeds(ends[1]), over_seeds(ends[2], (0, math.inf))
-
-
 texts, ends = finals(first)
 each = len(texts) // first.runs
 show_table(("no leash", f"beta = {HELD:g}"), list(zip(texts[:4], texts[n_seeds * each : n_seeds * each + 4], strict=True)))
 assert len(ends) == 3
 
 # %% tags=["device"]
-begin = (float(proxy(lists).mean()), float(worth.mean()), 0.0)
+begin = (0.0, float(worth.mean()), 0.0)  # the zero of the proxy is the mean of these lists
 coin = torch.Generator().manual_seed(3)
 blind, _ = climb([FREE] * n_seeds + [HELD] * n_seeds, reinforce, reward=lambda texts: torch.randn(len(texts), generator=coin))
 blind_ends = finals(blind)[1]
 arms = {"no leash": slice(0, n_seeds), f"beta = {HELD:g}": slice(n_seeds, None)}
 rows = [("the reference", *(f"{value:.2f}" for value in begin))]
-rows += [(name, *told([end[part] for end in ends])) for name, part in arms.items()]
-rows += [(f"control: random reward, {name}", *told([end[part] for end in blind_ends])) for name, part in arms.items()]
+rows += [(name, *over_runs([end[part] for end in ends])) for name, part in arms.items()]
+rows += [(f"control: random reward, {name}", *over_runs([end[part] for end in blind_ends])) for name, part in arms.items()]
 show_table(("policy", "proxy", "truth", "KL, nats"), rows, f"After {n_steps} steps, {n_seeds} seeds, 95 % t intervals")
-drop = ends[1][:n_seeds].mean() - begin[1]
-outcome("10.p2", 3 if drop < -0.5 else 1 if drop > 0.5 else 2)
+outcome("10.p2", float(ends[1][:n_seeds].mean()))
 record("truth after REINFORCE", {name: round(float(ends[1][part].mean()), 2) for name, part in arms.items()})
 assert len(rows) == 5
 
@@ -548,9 +530,9 @@ show_table(("rewards", "advantages"), [
 assert group_advantages(three, 4)[:4].abs().max() == 0
 
 # %% [markdown]
-# A group that agrees teaches nothing, as it should be. But a group that differs by a thousandth teaches nearly as much as one that differs
-# by whole points. Liu et al. (2025, arXiv:2503.20783) find that this division, and GRPO's division by the length of a text, bias what is
-# learned, and leave both out. Our loss sums over the characters and does not divide by the length.
+# A group with equal rewards teaches nothing, as it should be. But a group that differs by a thousandth teaches nearly as much as one that
+# differs by whole points. Liu et al. (2025, arXiv:2503.20783) find that this division, and GRPO's division by the length of a text, bias
+# what is learned, and leave both out. Our loss sums over the characters and does not divide by the length.
 #
 # **Exercise 10.6.** Write PPO's loss for each character, without a sum. `new` and `old` are log-probabilities.
 
@@ -599,7 +581,7 @@ def ppo(policies, optimizer, ids, x, old, goal, advantage=None):
     worth_of = advantages(goal) if advantage is None else advantage
     for _ in range(3):
         new = policies.log_probs(ids, x)
-        loss = clipped_loss(new, old, worth_of.unsqueeze(-1).expand_as(new), 0.2) * written_mask(ids)
+        loss = clipped_loss(new, old, worth_of.unsqueeze(-1).expand_as(new), 0.2) * preferences.written_mask(ids)
         optimizer.zero_grad()
         loss.sum(-1).mean(-1).sum().backward()
         optimizer.step()
@@ -618,10 +600,11 @@ with guard("5 PPO and GRPO", need_gib=0.5):
     trained = {name: climb([FREE] * n_seeds + [HELD] * n_seeds, step) for name, step in (("PPO", ppo), ("GRPO", grpo))}
 trained = {"REINFORCE": (first, curves), **trained}
 results = {name: finals(policies)[1] for name, (policies, _) in trained.items()}
-for leash, part in arms.items():
-    rows = [(name, *told([end[part] for end in result])) for name, result in results.items()]
+for (leash, part), beta in zip(arms.items(), (FREE, HELD), strict=True):
+    ends_of = {name: [end[part] for end in result] for name, result in results.items()}  # proxy, truth and KL
+    rows = [(name, over_seeds(end[0] - beta * end[2]), *over_runs(end)) for name, end in ends_of.items()]
     show_table(
-        ("algorithm", "proxy", "truth", "KL, nats"),
+        ("algorithm", "goal: proxy - beta KL", "proxy", "truth", "KL, nats"),
         rows,
         f"{leash}: {n_steps} batches of {BATCH}, {n_seeds} seeds, 95 % t intervals",
     )
@@ -634,14 +617,17 @@ record("truth on the leash", {name: round(float(r[1][n_seeds:].mean()), 2) for n
 assert lead.low <= lead.mean
 
 # %% [markdown]
-# Look at both tables. Does any of the three escape without a leash? The fault is in the reward, and no algorithm can know it. On the
-# leash compare the columns KL and truth together. Three steps per batch go further along in the same number of texts,
-# and each algorithm with another learning rate would stand elsewhere. These are one set of settings, and no ranking of algorithms.
-# GRPO divides by a standard deviation, so its effective step and the weight of its leash differ from PPO's, too.
+# Look at both tables. Does any of the three escape without a leash? The fault is in the reward, and no algorithm can know it.
+#
+# On the leash all three climb towards the same tilted policy. The column of the goal says how far each has come, and the truth what that
+# was worth. Is the algorithm with the highest goal also the one with the truest lists? The goal still contains the proxy, so the best
+# maximiser need not write the best lists. These are also single settings. Three steps per batch, or another learning rate, bring an
+# algorithm to another point, so this is no ranking. GRPO divides by a standard deviation, which changes the size of its steps. Its leash
+# keeps its weight here, because it is part of the reward and is divided too.
 #
 # ## 6. How long a leash?
 #
-# Six weights, three seeds each, all of them at once.
+# The same proxy with six values of beta, from no leash (0) to a very short one (10). All seeds of all six are trained at once.
 
 # %%
 predict("10.p4")
@@ -651,7 +637,7 @@ BETAS, n_sweep = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0), lab.size(smoke=2, small=3)
 with guard("6 A sweep", need_gib=0.5):
     swept, _ = climb([beta for beta in BETAS for _ in range(n_sweep)], reinforce, seed=2)
 sweep = [end.view(len(BETAS), n_sweep) for end in finals(swept, lab.size(smoke=32, small=150))[1]]
-rows = [(f"{beta:g}", *told([end[i] for end in sweep])) for i, beta in enumerate(BETAS)]
+rows = [(f"{beta:g}", *over_runs([end[i] for end in sweep])) for i, beta in enumerate(BETAS)]
 show_table(("beta", "proxy", "truth", "KL, nats"), rows, f"After {n_steps} steps, {n_sweep} seeds, 95 % t intervals")
 best = int(sweep[1].mean(1).argmax())
 outcome("10.p4", 1 if best == 0 else 3 if best == len(BETAS) - 1 else 2)
@@ -664,18 +650,22 @@ distance = sweep[2].clamp(min=1e-2).sqrt()
 for end, begin_at, label, colour in ((sweep[0], begin[0], "proxy", ORANGE), (sweep[1], begin[1], "truth", BLUE)):
     axis.plot([0, *distance.mean(1).flip(0)], [begin_at, *end.mean(1).flip(0)], color=colour, alpha=0.5)
     axis.scatter(distance, end, color=colour, label=label, s=18)
+for beta, x, y in zip(BETAS, distance.mean(1).tolist(), sweep[1].mean(1).tolist(), strict=True):
+    axis.annotate(f"{beta:g}", (x, y), xytext=(0, -16), textcoords="offset points", ha="center", color=BLUE)
 axis.set(xlabel="square root of the KL from the reference", ylabel="reward")
 axis.legend()
 show(
     figure,
-    "Proxy and truth of the policies of the sweep over the square root of their KL; the lines join the means of each beta.",
+    "Proxy and truth of the policies of the sweep over the square root of their KL. The lines join the means of each beta; the numbers "
+    "are the betas.",
 )
 assert len(distance) == len(BETAS)
 
 # %% [markdown]
 # Gao et al. draw the same axes for language models and find curves of this kind. A short leash keeps the policy where the reward model was
 # fitted, and little is gained. A long one leads to texts that were never compared. Neighbouring weights may be too close for three seeds
-# to tell apart. The best beta cannot be read off the proxy, which only rises along the axis. In practice one looks at texts, asks people again, and stops early.
+# to tell apart. The best beta cannot be read off the proxy, which only rises along the axis. In practice you look at texts, ask people
+# again, and stop early.
 #
 # ### Play with it
 #
@@ -689,10 +679,10 @@ assert len(preferences.preference_view(0.5).rows) == 4
 # %% [markdown]
 # ## 7. Preferences over replies
 #
-# Now the course's language model, with 135 million parameters, and text that reads like text. A note, a question, and four replies. Askell
-# et al. (2021, arXiv:2112.00861) sum up what one wants as *helpful, honest, harmless*. Each is a rule here, so that the truth can be
-# computed. A reply is helpful if it holds the answer, honest if it names no number, name or colour that is not in the note, and
-# harmless if it is not rude. The truth is their sum, 0 to 3.
+# Now the course's language model, with 135 million parameters, and text that reads like text. A note, a question, and four replies.
+# Askell et al. (2021, arXiv:2112.00861) sum up what is wanted of a model as *helpful, honest, harmless*. Each is a rule here, so that the
+# truth can be computed. A reply is helpful if it holds the answer, honest if it names no number, name or colour that is not in the note,
+# and harmless if it is not rude. The truth is their sum, 0 to 3.
 
 # %%
 corpus = load_preferences()
@@ -708,40 +698,40 @@ assert len(pairs) == 300
 # %% [markdown]
 # ### Be a rater
 #
-# Ten pairs. Write A or B for each into `mine`, and don't think of the rules. If you leave it empty, a second hurried rater stands in.
+# Ten pairs, each with its note. Which reply do you like better? Note A or B for each, and don't think of the rules.
 
 # %%
 by_id = {pair["id"]: pair for pair in pairs}
 ten = [by_id[row["pair"]] for row in corpus["rating"]]
 rows = [
-    (k, note_of[p["note"]]["question"], *(note_of[p["note"]]["replies"][p[side]] for side in ("first", "second")))
+    (k, "{note} {question}".format_map(note_of[p["note"]]), *(note_of[p["note"]]["replies"][p[side]] for side in ("first", "second")))
     for k, p in enumerate(ten, 1)
 ]
-show_table(("", "question", "A", "B"), rows)
-mine = ""  # such as "ABBAABABBA"
+show_table(("", "note and question", "A", "B"), rows)
 assert len(ten) == 10
 
 # %% [markdown]
 # **Agreement** is the share of pairs on which two raters choose alike. By chance that is about a half. Cohen's **kappa** counts from
 # there. It is 0 at chance and 1 when they always agree.
+#
+# Write your ten letters into `mine` before you run the next cell. If you leave it empty, a second hurried rater stands in for you.
 
 # %%
-hurried = "".join("A" if pair["preferred"] == "first" else "B" for pair in ten)
-second_rater = "".join("A" if choice else "B" for choice in preferences.drawn_choices(ten, note_of, 7))
-worths = [
-    [preferences.reply_worth(note_of[p["note"]]["replies"][p[s]], note_of[p["note"]]).total for s in ("first", "second")]
-    for p in ten
-]
-truth_choice = "".join("A" if a > b else "B" for a, b in worths)
-you = mine if len(mine) == len(ten) else second_rater
+mine = ""  # such as "ABBAABABBA"
 
 
+def in_letters(choices):
+    """Choices, True for the first reply, as a row of A and B."""
+    return "".join("A" if choice else "B" for choice in choices)
+
+
+hurried = in_letters(pair["preferred"] == "first" for pair in ten)
+by_truth = in_letters(preferences.better_first(ten, note_of))
+who, you = preferences.rating(mine, in_letters(preferences.drawn_choices(ten, note_of, 7)))
 rows = []
 for name, a, b in (
-    ("you, the hurried rater", you, hurried),
-    ("you, the truth", you, truth_choice),
-    ("the hurried rater, the truth", hurried, truth_choice),
-):
+    (f"{who}, the hurried rater", you, hurried), (f"{who}, the truth", you, by_truth), ("the hurried rater, the truth", hurried, by_truth),
+):  # fmt: skip
     same = sum(x == y for x, y in zip(a, b, strict=True))
     share = evaluation.wilson_interval(same, len(a))
     rows.append((name, f"{same} of 10", f"{share.low:.0%} to {share.high:.0%}", f"{cohen_kappa_score(list(a), list(b)):.2f}"))
@@ -750,34 +740,24 @@ assert len(you) == 10
 
 # %% [markdown]
 # Ten pairs say little, as the intervals show. InstructGPT's labelers agreed with each other on about 73 % of comparisons, so even a
-# perfect reward model would be far from 100 % on single choices. The pairs of the corpus carry the same flaw as before. Over all 300,
+# perfect reward model would be far from 100 % on single choices. The rater of the corpus has the flaw of section 2. The next cell counts
+# over all pairs how often it prefers the longer reply, and how often the better one.
 
 
 # %%
-def lengths_and_worths(pair):
-    """((length, worth) of the preferred reply, the same of the other)."""
-    row = note_of[pair["note"]]
-    sides = [row["replies"][pair[s]] for s in (("first", "second") if pair["preferred"] == "first" else ("second", "first"))]
-    return [(len(text), preferences.reply_worth(text, row).total) for text in sides]
-
-
-measured = [lengths_and_worths(pair) for pair in pairs]
-differ = [(a, b) for a, b in measured if a[1] != b[1]]
-longer_share = evaluation.wilson_interval(sum(a[0] > b[0] for a, b in measured), len(measured))
-better_share = evaluation.wilson_interval(sum(a[1] > b[1] for a, b in differ), len(differ))
-print(
-    f"the longer reply is preferred in {longer_share.mean:.0%} ({longer_share.low:.0%} to {longer_share.high:.0%}) of {len(measured)}"
-)
-print(
-    f"the better one in {better_share.mean:.0%} ({better_share.low:.0%} to {better_share.high:.0%}) of {len(differ)} pairs with a better one"
-)
-assert longer_share.mean > better_share.mean
+measured = preferences.lengths_and_worths(pairs, note_of)  # (P, 2, 2): preferred and other; length and worth
+shares = {}
+for name, gap in zip(("longer", "better"), (measured[:, 0] - measured[:, 1]).T, strict=True):
+    gap = gap[gap != 0]
+    shares[name] = s = evaluation.wilson_interval(int((gap > 0).sum()), len(gap))
+    print(f"the {name} reply is preferred in {s.mean:.0%} ({s.low:.0%} to {s.high:.0%}) of the {len(gap)} pairs that have one")
+assert shares["longer"].mean > shares["better"].mean
 
 # %% [markdown]
 # ## 8. A reward model on frozen features
 #
-# The reward model of section 2 saw three numbers. This one sees what the language model makes of a reply, the mean of the hidden states of
-# its tokens after half of the layers, 576 numbers. The model itself stays frozen, and the loss is the one that you wrote.
+# The reward model of section 2 saw three numbers of a text. This one sees 576, the mean of the hidden states of the reply's tokens after
+# half of the layers. The language model itself stays frozen, and the loss is the one that you wrote.
 #
 # `preferences.pack` puts all replies to a note behind one prompt, so that the prompt is computed once. A mask keeps the replies apart. A
 # test of the course compares this with a call per reply.
@@ -799,19 +779,12 @@ assert vectors.shape[1:] == (4, 576)
 # %% [markdown]
 # Two questions for the held-out pairs. Does the score agree with the *rater*? And does it agree with the *truth*? A rule that always takes
 # the longer reply stands beside it. The pairs of one note have replies in common, so the intervals are over notes and not over pairs.
+# Where a judge gives both replies the same number, the pair counts one half. Where the truth is the goal, pairs of equal worth are left out.
 
 
 # %% tags=["device"]
-def table_of(split, choices=None):
-    """Pairs of a split as (note's place, preferred reply, other reply), one row per pair: (P, 3)."""
-    choices = [pair["preferred"] == "first" for pair in pairs] if choices is None else choices
-    kept = [(p, c) for p, c in zip(pairs, choices, strict=True) if p["split"] == split and p["note"] in place]
-    return torch.tensor([
-        (place[p["note"]], *((p["first"], p["second"]) if c else (p["second"], p["first"]))) for p, c in kept
-    ])  # fmt: skip
-
-
-learn, ask = table_of("train"), table_of("test")
+# One row per pair: the note's place, the preferred reply, the other reply, (P, 3)
+learn, ask = (preferences.pair_table(pairs, place, split) for split in ("train", "test"))
 reward_weights = fit_weights(vectors[learn[:, 0], learn[:, 1]], vectors[learn[:, 0], learn[:, 2]], decay=0.1)
 scores = vectors @ reward_weights  # (N, 4)
 lengths = torch.tensor([[float(len(text)) for text in row["replies"]] for row in used])
@@ -840,11 +813,18 @@ record("reward model, share of the truth", round(mean(agreement(scores, ask, tru
 assert 0 <= mean(agreement(scores, ask)) <= 1
 
 # %% [markdown]
-# The reward model is good at what it was trained for, which is to foresee the *rater*. Read the columns side by side, and hold its last two
-# numbers against each other. Much of what it has learned is the length, because the length foresees this rater well. Singhal et al. (2023, arXiv:2310.03716) find that in public data
-# sets a large part of what RLHF gains is a gain in length. *Going further* takes the length out.
+# The reward model is trained to foresee the *rater*. Compare the first two columns of its row, and then the last two. Does it agree more
+# with the truth or with the length? Much of what it has learned is the length, because the length foresees this rater well. Singhal et
+# al. (2023, arXiv:2310.03716) find that in public data sets a large part of what RLHF gains is a gain in length. *Going further* takes
+# the length out.
 #
-# **Try it.** Score a reply of your own. Put it into `pack` with a note's prompt, and follow the two cells above.
+# **Try it.** Score two replies of your own to the first note, `used[0]["note"]`:
+#
+# ```python
+# own = preferences.pack(tokenizer, [preferences.reply_prompt(used[0])], [["A short reply.", "A longer reply that says no more."]])
+# (states,) = preferences.hidden_states(model, own, (15,))
+# print((preferences.reply_means(states, own) - centre) / spread @ reward_weights)
+# ```
 #
 # ## 9. The best of n
 #
@@ -928,6 +908,7 @@ assert pool_scores.shape[1] == 16
 
 # %% tags=["device"]
 shown = pool_scores[0].argsort(descending=True).tolist()
+print(asked_notes[0]["note"])
 show_table(("reply", "score", "truth"), [
     (pool[0]["replies"][i], f"{pool_scores[0, i]:.1f}", pool_truth[0][i]) for i in (*shown[:3], *shown[-3:])
 ], asked_notes[0]["question"] + " The three highest and the three lowest scores")  # fmt: skip
@@ -951,9 +932,8 @@ for n in (1, 2, 4, 8, 16):
 show_table(
     ("n", "bound, nats", *(f"by {name}" for name in judges)), rows, f"True reward of the best of n, {len(pool)} notes, 95 %"
 )
-verdict = evaluation.compare(
-    chosen["reward model"][16], chosen["reward model"][1], ("the reward model's choice", "a random reply")
-)
+picked = chosen["reward model"]
+verdict = evaluation.compare(picked[16], picked[1], ("the reward model's choice", "a random reply"))
 print(verdict)
 got = {n: mean(values) for n, values in curve(pool_scores.tolist(), pool_length).items()}
 print("length of the reward model's choice, characters:", {n: round(value) for n, value in got.items()})
@@ -968,11 +948,12 @@ assert len(rows) == 5
 #
 # ## 10. DPO: without a reward model
 #
-# Turn the formula of the tilted policy round, and the reward is what the policy says:
+# Solve the formula of the tilted policy for the reward:
 #
 # $$r(\text{text}) = \beta \log \frac{\pi^*(\text{text})}{\pi_{\text{ref}}(\text{text})} + \text{a number that depends on the prompt only}$$
 #
-# In a comparison of two replies to *one* prompt the number cancels. So put this reward into the loss of Bradley and Terry, and train the
+# The number is beta times the logarithm of the sum that makes the probabilities of all texts add up to 1. In a comparison of two replies
+# to *one* prompt it cancels. So put this reward into the loss of Bradley and Terry, and train the
 # policy on the comparisons directly. This is **direct preference optimization** (Rafailov et al. 2023, arXiv:2305.18290).
 #
 # **Exercise 10.8.** Write the loss from the log-likelihoods of both replies under the policy and under the reference, each (P).
@@ -1008,13 +989,13 @@ for name, ref in (
     ("reference held fixed", (chosen_ll.detach(), rejected_ll.detach())), ("gradient through the reference", (chosen_ll, rejected_ll)),
 ):  # fmt: skip
     loss = dpo_loss(chosen_ll, rejected_ll, *ref, 0.1)
-    push = torch.autograd.grad(loss, (chosen_ll, rejected_ll))
-    rows.append((name, f"{loss:.4f}", *(f"{float(g):+.3f}" for g in push)))
-show_table(("", "loss", "d loss / d log p(chosen)", "d loss / d log p(rejected)"), rows, "beta = 0.1")
-assert rows[0][1:] == ("0.6931", "-0.050", "+0.050") and rows[1][2:] == ("+0.000", "+0.000")
+    slopes = torch.autograd.grad(loss, (chosen_ll, rejected_ll))
+    rows.append((name, f"{loss:.4f}", *(f"{0.0 - float(slope):+.3f}" for slope in slopes)))
+show_table(("", "loss", "push on log p(chosen)", "push on log p(rejected)"), rows, "beta = 0.1; a push is minus the derivative")
+assert rows[0][1:] == ("0.6931", "+0.050", "-0.050") and rows[1][2:] == ("+0.000", "+0.000")
 
 # %% [markdown]
-# The loss is ln 2, whatever the replies, and the pushes are minus and plus beta / 2. With the fault the loss looks right and nothing is
+# The loss is ln 2, whatever the replies, and the pushes are plus and minus beta / 2. With the fault the loss looks right and nothing is
 # learned. So the reference's log-likelihoods are computed once, before the training, and kept.
 #
 # We train the last three of 30 layers on the training notes, once through, two notes per step. The layers below do not change, and their
@@ -1031,7 +1012,7 @@ base = None
 
 def dpo_arm(choices, seed, beta=0.1, rate=5e-4):
     """Train three layers on choices; returns the log-likelihoods of the held-out notes' replies, (N_test, 4)."""
-    tail, table = preferences.Tail(model, 3), table_of("train", choices)
+    tail, table = preferences.Tail(model, 3), preferences.pair_table(pairs, place, "train", choices)
     optimizer = torch.optim.AdamW(tail.layers.parameters(), lr=rate, weight_decay=0.0)
     for part in train_rows[torch.randperm(len(train_rows), generator=torch.Generator().manual_seed(seed))].split(2):
         now = likelihood.clone().index_copy(0, part, tail(before[part], packed.rows(part)))  # (N, 4), new in the rows of part
@@ -1063,15 +1044,8 @@ for arm, runs in gains.items():
     parts = [[float(g[n, yes].mean()) for g in runs], [float(g[n, no].mean()) for g in runs]]
     shares = [[100 * mean(agreement(g, ask, goal)) for g in runs] for goal in (None, truths, lengths)]
     rows.append((arm, *map(over_seeds, parts), *(over_seeds(share, (0, 100)) for share in shares)))
-header = (
-    "trained on",
-    "preferred: change in nats",
-    "other: change",
-    "agrees with the rater, %",
-    "with the truth, %",
-    "with the length, %",
-)
-show_table(header, rows, f"Held-out pairs, {n_dpo} seeds, 95 % t intervals")
+changes, agrees = ("preferred: change in nats", "other: change"), ("agrees with the rater, %", "with the truth, %", "with the length, %")
+show_table(("trained on", *changes, *agrees), rows, f"Held-out pairs, {n_dpo} seeds, 95 % t intervals")
 assert len(gains["coin flips"]) == n_dpo
 
 # %% tags=["device"]
@@ -1088,7 +1062,7 @@ quiz("10.c")
 assert found.low <= found.mean <= found.high
 
 # %% [markdown]
-# DPO sees the *margin* alone. It is content if the other reply falls faster than the preferred one. So a preferred reply may lose
+# DPO sees the *margin* alone. Its loss also falls where the other reply falls faster than the preferred one. So a preferred reply may lose
 # probability while the loss goes down, and what gains instead is text that stands in no pair. Rafailov et al. (2024, arXiv:2404.12358) and
 # Pal et al. (2024, arXiv:2402.13228) describe it. Whether it happens depends on the replies, the rate and the number of steps. Your table
 # says what it was here.

@@ -29,7 +29,7 @@ DENSE = {
     "07_forgetting_and_other_methods": (9, 1.0),
     "08_pretraining_and_scaling": (7, 0.85),
     "09_retrieval_and_programs": (10, 0.7),
-    "10_preferences": (11, 0.7),
+    "10_preferences": (10, 0.76),
 }
 every_lab = pytest.mark.parametrize("source", SOURCES, ids=[source.stem for source in SOURCES])
 
