@@ -619,11 +619,11 @@ assert lead.low <= lead.mean
 # %% [markdown]
 # Look at both tables. Does any of the three escape without a leash? The fault is in the reward, and no algorithm can know it.
 #
-# On the leash all three climb towards the same tilted policy. The column of the goal says how far each has come, and the truth what that
-# was worth. Is the algorithm with the highest goal also the one with the truest lists? The goal still contains the proxy, so the best
-# maximiser need not write the best lists. These are also single settings. Three steps per batch, or another learning rate, bring an
-# algorithm to another point, so this is no ranking. GRPO divides by a standard deviation, which changes the size of its steps. Its leash
-# keeps its weight here, because it is part of the reward and is divided too.
+# On the leash all three have the same goal, and the best policy for it is the tilted one. The column of the goal says how far each has
+# come, and the truth what that was worth. Is the algorithm with the highest goal also the one with the truest lists? The goal still
+# contains the proxy, so the best maximiser need not write the best lists. Another learning rate or number of steps per batch would give
+# other values, so this is no ranking. GRPO divides by a standard deviation, which changes the size of its steps. Its leash keeps its
+# weight here, because it is part of the reward and is divided too.
 #
 # ## 6. How long a leash?
 #
