@@ -77,7 +77,8 @@ print(f"{len(dev)} answerable questions in dev, {len(test)} in test")
 
 # %% [markdown]
 # First without any passage. The prompt shows three worked questions about another made-up place, so that the model knows the
-# form. Scoring is exact. An answer is right if it holds the expected words, with numbers in words or in digits.
+# form. An answer may have 10 tokens, and a longer one is cut off there. It is right if it holds the expected words, with numbers
+# in words or in digits. Where a number and its unit are expected, the number alone is enough.
 
 # %%
 SHOTS = (
@@ -107,7 +108,7 @@ model, tokenizer = load_model()
 def answer(rows, context, shots=SHOTS, mark=("", "")):
     """One short greedy answer per question; context(row) gives the passages that stand in its prompt."""
     prompts = [retrieval.answer_prompt(row["question"], context(row), shots, mark) for row in rows]
-    return generate_texts(model, tokenizer, prompts, 10, stops=("\n",))
+    return [text.strip() for text in generate_texts(model, tokenizer, prompts, 10, stops=("\n",))]
 
 
 asked = test[:: len(test) // lab.size(smoke=4, small=20, standard=40)]
@@ -116,7 +117,7 @@ rows = [(row["question"], text, row["answer"]) for row, text in zip(asked, writt
 show_table(("question", "the model", "the town"), rows[:6], "Answers without a text")
 hits = [retrieval.is_right(text, row["answer"]) for row, text in zip(asked, written["no text"], strict=True)]
 print(f"right: {sum(hits)} of {len(asked)}")
-outcome("9.p1", 100 * mean(hits))
+outcome("9.p1", 1 if mean(hits) <= 0.05 else 2 if mean(hits) <= 0.25 else 3)
 assert len(hits) == len(asked)
 
 # %% [markdown]
@@ -279,7 +280,7 @@ encoder, encoder_tokenizer = load_encoder()
 
 def vectors_by_hand(batch):
     """One vector per text, not normalised: (B, 384)."""
-    inputs = encoder_tokenizer(batch, padding=True, truncation=True, max_length=256, return_tensors="pt").to(encoder.device)
+    inputs = encoder_tokenizer(batch, padding=True, return_tensors="pt").to(encoder.device)
     with torch.no_grad():
         hidden_states = encoder(**inputs).last_hidden_state  # (B, T, 384)
     return mean_pool(hidden_states, inputs.attention_mask).cpu()
@@ -304,25 +305,31 @@ assert torch.allclose(by_hand, question_vectors[:3] @ passage_vectors[:8].T, ato
 # other text. What happens to the cosine between the old and the new document?
 
 # %%
-predict("9.p2")
-
-# %%
 documents = {}
 for row in passages:
     documents.setdefault(row["document"], []).append(row["text"])
 whole = [" ".join(parts) for parts in documents.values()]
 lengths = [len(encoder_tokenizer(text)["input_ids"]) for text in whole]
+print(f"The documents have {min(lengths)} to {max(lengths)} tokens.")
+predict("9.p2")
+
+# %%
+OTHER_END = " The moon is made of green cheese, and nobody lives there." * 20
+
+
+def with_another_end(text, tokens):
+    """The first tokens of a text, and then something else."""
+    ends = encoder_tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
+    return text[: ends[tokens - 2][1]] + OTHER_END
+
+
 rows = []
 for tokens in (128, 256, 300):
-    cut = []
-    for text in whole:
-        ends = encoder_tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
-        cut.append(text[: ends[tokens - 2][1]] + " The moon is made of green cheese, and nobody lives there." * 20)
+    cut = [with_another_end(text, tokens) for text in whole]
     same = (evaluation.embed(whole) * evaluation.embed(cut)).sum(dim=1)  # (10,)
     rows.append((tokens, f"{float(same.min()):.3f}", f"{float(same.max()):.3f}"))
 show_table(("tokens kept", "cosine, smallest of ten", "largest"), rows, "A document against one whose end was replaced")
-print(f"The documents have {min(lengths)} to {max(lengths)} tokens.")
-outcome("9.p2", 1 if float(same.min()) > 0.999 else 2)
+outcome("9.p2", 1 if same.min() > 0.999 else 2 if same.min() > 0.9 else 3)
 
 # %% [markdown]
 # The encoder stops at 256 tokens without a warning. Whatever comes after them is not in the vector, and a search by meaning
@@ -416,8 +423,9 @@ fused_scores = check("9.7", fused_scores)
 quiz("9.a")
 
 # %% [markdown]
-# Now the three searches on the test questions. BM25 has two settings, k₁ and b. We keep the usual 1.2 and 0.75, and **Try it** on dev if you
-# want others. Some of the questions use other words than the passage. Which search will do better on those?
+# Now the three searches on the test questions. BM25 has two settings, k₁ and b. We keep the usual 1.2 and 0.75. **Try it** with
+# others on the questions in `dev`, for example with `retrieval.BM25(texts, k1=2.0, b=0.5)`. Some of the questions use other
+# words than the passage. Which search will do better on those?
 
 # %%
 predict("9.p3")
@@ -527,7 +535,7 @@ show_table(
     rows,
     f"BM25, n = {len(answerable)}, 95 % intervals",
 )
-for size in (10, 120):
+for size in (10, 20, 60, 120):
     print(evaluation.compare(found[40, 0], found[size, 0], ("40 words", f"{size} words")))
 outcome("9.p4", max((10, 20, 40, 60, 120), key=lambda size: sum(found[size, 0])))
 
@@ -539,7 +547,7 @@ outcome("9.p4", max((10, 20, 40, 60, 120), key=lambda size: sum(found[size, 0]))
 #
 # ## 7. From passages to an answer
 #
-# Now the passages go into the prompt. There are two arms besides the floor. *Retrieved* has the first two passages of the dense
+# Now the passages go into the prompt. Two more prompts are compared with the floor. *Retrieved* has the first two passages of the dense
 # search, the better one last, next to the question (*Going further* shows what the order does). *Gold* has the right passages, as
 # if the search were perfect. It is the **ceiling** for any search with this reader.
 
@@ -563,27 +571,31 @@ def found_text(row):
 with guard("7 Answers with text", need_gib=0.5):
     written["retrieved"] = answer(asked, found_text)
     written["gold"] = answer(asked, gold_text)
-right = {arm: [retrieval.is_right(t, row["answer"]) for row, t in zip(asked, out, strict=True)] for arm, out in written.items()}
+right = {name: [retrieval.is_right(t, row["answer"]) for row, t in zip(asked, out, strict=True)] for name, out in written.items()}
 rows = []
-for arm, hits in right.items():
+for name, hits in right.items():
     share = evaluation.wilson_interval(sum(hits), len(hits))
-    rows.append((arm, f"{sum(hits)} of {len(hits)}", f"{share.mean:.0%} ({share.low:.0%} to {share.high:.0%})"))
+    rows.append((name, f"{sum(hits)} of {len(hits)}", f"{share.mean:.0%} ({share.low:.0%} to {share.high:.0%})"))
 show_table(("text in the prompt", "right", "share, 95 % interval"), rows)
-sample = [(row["question"], row["answer"], *(written[arm][i] for arm in written)) for i, row in enumerate(asked)]
-show_table(("question", "expected", *written), sample[:8], "What it wrote")
-print(
-    evaluation.compare([float(hit) for hit in right["gold"]], [float(hit) for hit in right["retrieved"]], ("gold", "retrieved"))
-)
+print(evaluation.compare(*([float(hit) for hit in right[name]] for name in ("gold", "retrieved")), ("gold", "retrieved")))
 outcome("9.p5", 100 * mean(right["gold"]))
 record("right with the gold passages, share", mean(right["gold"]))
 assert len(right) == 3
 
+# %% tags=["device"]
+marked = {
+    name: [text + (" (right)" if hit else "") for text, hit in zip(out, right[name], strict=True)]
+    for name, out in written.items()
+}
+sample = [(row["question"], row["answer"], *(marked[name][i] for name in marked)) for i, row in enumerate(asked)]
+show_table(("question", "expected", *marked), sample[:8], "What it wrote")
+
 # %% [markdown]
 # With the text the model answers questions that it could not answer at all before. It is still often wrong with the answer in
 # front of it. Look at the sample. It copies names, and it turns numbers that are written in words into digits, often the wrong
-# ones. Such errors are the *reader's*. The gap between *retrieved* and *gold* is the *search's*, or comes from a second passage
-# that distracts. With 20 questions each share is uncertain by about 20 points either way. (`LABS_MODEL` runs this lab with a
-# larger reader.)
+# ones. Such errors are the *reader's*. What *retrieved* loses against *gold* is the *search's*, or comes from a second passage
+# that distracts. Whether anything is lost, the line below the first table says. With 20 questions each share is uncertain by
+# about 20 points either way. (`LABS_MODEL` runs this lab with a larger reader.)
 #
 # ### Does the answer follow the text?
 #
@@ -641,8 +653,8 @@ print(f"gold against another passage: {gain.mean:+.2f} (95 % interval {gain.low:
 assert len(likelihood) == 3
 
 # %% [markdown]
-# The gold passage raises the likelihood of the answer, and another passage does not. You can use this difference to ask which of
-# several passages an answer came from.
+# The gold passage raises the likelihood of the answer. Another passage does not raise it. You can use this difference to ask
+# which of several passages an answer came from.
 #
 # ### When there is no answer
 #
@@ -680,8 +692,8 @@ sure = [float((passage_vectors @ question_vectors[number_of[row["id"]]]).max()) 
 curve = retrieval.risk_and_coverage(sure, [*right["retrieved"], *([False] * len(nowhere))])
 figure, axes = new_figure("Risk against coverage, when only the surest questions are answered")
 axes.plot([100 * c for _, c, _ in curve], [100 * r for _, _, r in curve], color=BLUE, drawstyle="steps-post")
-axes.set(xlabel="questions answered (%)", ylabel="wrong among them (%)", xlim=(0, 100), ylim=(0, 100))
-(third,) = [(coverage, risk) for _, coverage, risk in curve if coverage >= 1 / 3][:1]
+axes.set(xlabel="questions answered (%)", ylabel="wrong among them (%)", xlim=(0, 100), ylim=(0, 105))
+third = next((coverage, risk) for _, coverage, risk in curve if coverage >= 1 / 3)
 answered = round(third[0] * len(sure))
 interval = evaluation.wilson_interval(round(third[1] * answered), answered)
 ends = f"{interval.low:.0%} to {interval.high:.0%}, {answered} questions"
@@ -689,11 +701,12 @@ show(figure, f"Risk {third[1]:.0%} ({ends}) at a third of the questions, {curve[
 assert len(curve) >= 2
 
 # %% [markdown]
-# Read the curve from right to left. If it falls, the confidence is worth something. If it is flat, the search is as sure of the
-# questions that go wrong as of the others. If it rises, the surest questions are the worst ones, and a threshold does harm. Near
-# misses are one cause, because *who painted the ceiling of the theatre* is very close to the passage on the theatre. The reader
-# is another. It errs with the right passage in front of it, and the cosine cannot know that. With so few right answers the left
-# half of the curve rests on one or two of them.
+# Look at the caption first. If the interval at a third of the questions contains the risk at all of them, this sample is too
+# small for a verdict. Then read the curve from right to left. A falling curve means that the confidence is worth something. If
+# it is flat, the search is as sure of the questions that go wrong as of the others. If it rises, the surest questions are the
+# worst ones, and a threshold does harm. Near misses are one cause, because *who painted the ceiling of the theatre* is very
+# close to the passage on the theatre. The reader is another. It errs with the right passage in front of it, and the cosine
+# cannot know that. With so few right answers one or two of them decide the left half.
 #
 # ### A passage that gives orders
 #
@@ -778,8 +791,8 @@ for style in ("direct", "chain", "program"):
 # else that the text says, such as delete a file. So we read the **syntax tree** of the expression, and compute only what we know.
 #
 # **Exercise 9.8.** `compute(expression)` returns the value as a float if the expression consists of numbers, + − * / and
-# brackets, and the text `"refused"` in every other case, a division by zero included. A minus sign before a number or a bracket
-# is an `ast.UnaryOp`. Nothing may be run.
+# brackets, and the text `"refused"` in every other case, a division by zero included. `SIGNS`, in the cell above, gives the
+# function that belongs to the type of `node.op`. A minus sign before a number or a bracket is an `ast.UnaryOp`. Nothing may be run.
 
 
 # %% tags=["exercise"] exercise="9.8"
@@ -824,10 +837,8 @@ for expression in ("(36 + 28) / 16", "__import__('os').getcwd()", "().__class__"
         library = str(error)
     rows.append((expression, compute(expression), library))
 show_table(("expression", "yours", "the library's, exact"), rows)
-assert largest < 1e-9
-
-# %%
 predict("9.p8")
+assert largest < 1e-9
 
 # %% [markdown]
 # Given the gold program, every answer is right, because the computer makes no slip. What is left to go wrong is the model's
@@ -872,7 +883,7 @@ show_table(header, table, f"{len(some)} problems")
 assert table[-1][1] == len(some)
 
 # %% tags=["device"]
-rows = [(row["text"], row["program"], *(solved[style][i] for style in solved)) for i, row in enumerate(some)]
+rows = [(row["text"], row["program"], *(out[i].strip() for out in solved.values())) for i, row in enumerate(some)]
 show_table(("problem", "gold program", *solved), rows[:6])
 correct = {style: [v == Fraction(row["answer"]) for v, row in zip(found, some, strict=True)] for style, found in values.items()}
 verdict = evaluation.compare(correct["program"], correct["direct"], ("program", "direct"))
@@ -950,7 +961,7 @@ attacks = {
 }
 outcomes = {name: programs.run_program(code, programs.Limits(seconds=1, mebibytes=256)) for name, code in attacks.items()}
 rows = [
-    (name, compute(code), o.ran, o.output.strip()[:20], o.reason[:60])
+    (name, compute(code), o.ran, o.output.strip()[:20], re.sub(r": ['\"/].*", "", o.reason)[:60])
     for (name, code), o in zip(attacks.items(), outcomes.values(), strict=True)
 ]
 show_table(("program", "rung 2", "rung 3: ended well", "printed", "why it did not"), rows)
@@ -958,9 +969,10 @@ print("walls on this machine:", ", ".join(outcomes["arithmetic"].walls), "| the 
 assert outcomes["arithmetic"].output.strip() == "4.0" and not outcomes["endless loop"].ran
 
 # %% [markdown]
-# Rung 2 refuses every line of this table, the harmless one too, because a call of `print` is no arithmetic. Where a file cannot be
-# opened, the reason is the limit on open files or the empty folder. *fork* ended well because its first process did. The three
-# that it started are stopped with it.
+# Rung 2 refuses every line of this table, the harmless one too, because a call of `print` is no arithmetic. *environment*
+# printed False, because the process has at most five environment variables. Where a file cannot be opened, the reason is the
+# limit on open files or the empty folder. *fork* ended well because its first process did. The three that it started are stopped
+# with it.
 #
 # What rung 3 does not stop:
 #
@@ -970,7 +982,7 @@ assert outcomes["arithmetic"].output.strip() == "4.0" and not outcomes["endless 
 # - without the wall *processes*, sending signals to your other programs;
 # - a wrong answer. A program that runs is not a program that is right.
 #
-# On a server, strangers' programs belong into a virtual machine. The tests of this course attack rungs 2 and 3 with many more.
+# On a server, strangers' programs belong in a virtual machine. The tests of this course attack rungs 2 and 3 with many more.
 #
 # ## 10. Two tools and a loop
 #
@@ -1005,8 +1017,8 @@ assert len(log) >= 1
 
 # %% [markdown]
 # Each line of the log can be checked by itself: what was searched for, what came back, what was computed. The first question
-# needs a search and a calculation. Did the model make both? An error in one step goes on into all later ones, so a loop of four
-# steps that are each right nine times in ten is right two times in three.
+# needs a search and a calculation. Did the model make both? It would have to turn *twelve crowns* into `4 * 12`. An error in one
+# step goes on into all later ones, so a loop of four steps that are each right nine times in ten is right two times in three.
 #
 # ## Recap
 #
