@@ -289,14 +289,13 @@ def vectors_by_hand(batch):
 passage_vectors = evaluation.embed(texts)  # (80, 384), rows of length 1
 question_vectors = evaluation.embed([row["question"] for row in questions])  # (90, 384)
 by_hand = torch.stack([cosines(row, vectors_by_hand(texts[:8])) for row in question_vectors[:3]])  # (3, 8)
-print(
-    "largest difference from the library:", round(float((by_hand - question_vectors[:3] @ passage_vectors[:8].T).abs().max()), 4)
-)
+by_library = question_vectors[:3] @ passage_vectors[:8].T  # (3, 8)
+print("largest difference from the library:", round(float((by_hand - by_library).abs().max()), 4))
 mouser = questions[6]
 by_meaning = retrieval.ranked((passage_vectors @ question_vectors[6]).tolist())
 for name, ranking in (("by words", lexical.rank(mouser["question"])), ("by meaning", by_meaning)):
     print(f"{name:10}: the cats stand at place {ranking.index(7) + 1}; first is {passages[ranking[0]]['title']!r}")
-assert torch.allclose(by_hand, question_vectors[:3] @ passage_vectors[:8].T, atol=1e-4)
+assert torch.allclose(by_hand, by_library, atol=1e-4)
 
 # %% [markdown]
 # ### The end of a long document
@@ -515,7 +514,14 @@ for name in ("lexical", "dense"):
 # **budget** of 120 words, which is 12 pieces of 10 words or 3 of 40. Which length finds the most answers? (Nothing is tuned here,
 # so all 60 answerable questions take part.)
 
+
 # %%
+def share_of(hits):
+    """The share of right answers with its 95 % interval, as a text."""
+    share = evaluation.wilson_interval(sum(hits), len(hits))
+    return f"{share.mean:.0%} ({share.low:.0%} to {share.high:.0%})"
+
+
 predict("9.p4")
 
 # %%
@@ -526,17 +532,13 @@ for size in (10, 20, 40, 60, 120):
         index = retrieval.BM25(pieces)
         read = [" ".join(pieces[i] for i in index.rank(row["question"], BUDGET // size)) for row in answerable]
         found[size, share] = [retrieval.is_right(text, row["answer"]) for row, text in zip(answerable, read, strict=True)]
-rows = []
-for size in (10, 20, 40, 60, 120):
-    shares = [evaluation.wilson_interval(sum(found[size, share]), len(answerable)) for share in (0, 0.5)]
-    rows.append((size, BUDGET // size, *(f"{s.mean:.0%} ({s.low:.0%} to {s.high:.0%})" for s in shares)))
-show_table(
-    ("words per piece", "pieces read", "answer found", "with half overlapping"),
-    rows,
-    f"BM25, n = {len(answerable)}, 95 % intervals",
-)
+rows = [(size, BUDGET // size, share_of(found[size, 0]), share_of(found[size, 0.5])) for size in (10, 20, 40, 60, 120)]
+header = ("words per piece", "pieces read", "answer found", "with half overlapping")
+show_table(header, rows, f"BM25, n = {len(answerable)}, 95 % intervals")
 for size in (10, 20, 60, 120):
     print(evaluation.compare(found[40, 0], found[size, 0], ("40 words", f"{size} words")))
+for size in (10, 20, 40, 60, 120):
+    print(evaluation.compare(found[size, 0.5], found[size, 0], (f"{size} words with overlap", "without")))
 outcome("9.p4", max((10, 20, 40, 60, 120), key=lambda size: sum(found[size, 0])))
 
 # %% [markdown]
@@ -572,10 +574,7 @@ with guard("7 Answers with text", need_gib=0.5):
     written["retrieved"] = answer(asked, found_text)
     written["gold"] = answer(asked, gold_text)
 right = {name: [retrieval.is_right(t, row["answer"]) for row, t in zip(asked, out, strict=True)] for name, out in written.items()}
-rows = []
-for name, hits in right.items():
-    share = evaluation.wilson_interval(sum(hits), len(hits))
-    rows.append((name, f"{sum(hits)} of {len(hits)}", f"{share.mean:.0%} ({share.low:.0%} to {share.high:.0%})"))
+rows = [(name, f"{sum(hits)} of {len(hits)}", share_of(hits)) for name, hits in right.items()]
 show_table(("text in the prompt", "right", "share, 95 % interval"), rows)
 print(evaluation.compare(*([float(hit) for hit in right[name]] for name in ("gold", "retrieved")), ("gold", "retrieved")))
 outcome("9.p5", 100 * mean(right["gold"]))
@@ -861,9 +860,8 @@ def counts(found, rows=some):
     """How many values were read, and how many are right in problems of one and of two steps."""
     good = [v == Fraction(row["answer"]) for v, row in zip(found, rows, strict=True)]
     by_steps = [[g for g, row in zip(good, rows, strict=True) if row["steps"] == n] for n in (1, 2)]
-    share = evaluation.wilson_interval(sum(good), len(good))
     cells = [f"{sum(part)} of {len(part)}" for part in by_steps]
-    return (sum(v is not None for v in found), *cells, f"{share.mean:.0%} ({share.low:.0%} to {share.high:.0%})")
+    return (sum(v is not None for v in found), *cells, share_of(good))
 
 
 assert counts([None] * len(some))[0] == 0
@@ -1076,8 +1074,7 @@ for place in (0, 1, 3):
         return [*others[:place], *gold_text(row), *others[place:]]
 
     hits = [retrieval.is_right(text, row["answer"]) for row, text in zip(singles, answer(singles, among_four), strict=True)]
-    share = evaluation.wilson_interval(sum(hits), len(hits))
-    rows.append((place + 1, f"{share.mean:.0%} ({share.low:.0%} to {share.high:.0%})"))
+    rows.append((place + 1, share_of(hits)))
 show_table(("place of the right passage", "right"), rows, f"Four passages, n = {len(singles)}")
 assert len(rows) == 3
 
