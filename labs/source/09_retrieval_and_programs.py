@@ -23,7 +23,7 @@
 # - measure whether an answer follows the text, and what abstaining costs;
 # - run what a model writes without trusting it, and say what your protection does not stop.
 #
-# The core path has eight exercises and takes about 90 minutes. *Going further*, at the end, is optional. `hint("9.1")` helps with
+# The core path has eight exercises and takes under two hours. *Going further*, at the end, is optional. `hint("9.1")` helps with
 # exercise 9.1, and so on. If the next cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
 
 # %%
@@ -588,6 +588,7 @@ marked = {
 }
 sample = [(row["question"], row["answer"], *(marked[name][i] for name in marked)) for i, row in enumerate(asked)]
 show_table(("question", "expected", *marked), sample[:8], "What it wrote")
+assert all(len(marked[name]) == len(asked) for name in marked)
 
 # %% [markdown]
 # With the text the model answers questions that it could not answer at all before. It is still often wrong with the answer in
