@@ -67,10 +67,11 @@ print(len(words), "tokens:", ids.tolist())
 # ### Causal
 #
 # Position t sees tokens 0 to t and is asked for token t + 1. So the inputs are all tokens but the last, and the targets are all tokens
-# but the first. In the library both are the whole text, and the model shifts them inside.
+# but the first. The library's **collator**, which makes a batch of texts into inputs and labels, gives the whole text as both. The
+# model shifts them inside.
 #
-# **Exercise 8.1.** Row t of `logits` (T, V) is what a model says after it has read token t of `ids` (T). Return the mean loss in nats
-# over the places that have a next token, as a number.
+# **Exercise 8.1.** Row t of `logits` (T, V) is what a model says after it has read token t of `ids` (T). Return the mean loss in
+# nats, so with the natural logarithm, over the places that have a next token, as a number.
 
 
 # %% tags=["exercise"] exercise="8.1"
@@ -97,7 +98,8 @@ text_ids = tokenizer(" ".join(words), return_tensors="pt").input_ids.to(model.de
 with torch.inference_mode():
     out = model(text_ids, labels=text_ids)
 ours = causal_loss(out.logits[0].float().cpu(), text_ids[0].cpu())
-print("collator:", pretraining.library_causal(tokenizer, text_ids[0].tolist())[0] == text_ids[0].tolist(), "(labels = inputs)")
+collated = pretraining.library_causal(tokenizer, text_ids[0].tolist())[0]
+print("the collator's labels are the text itself:", collated == text_ids[0].tolist())
 print(f"by hand {ours:.4f} nats per token, the library {float(out.loss):.4f}")
 assert abs(ours - float(out.loss)) < 1e-3
 
@@ -137,12 +139,12 @@ mask_tokens = check("8.2", mask_tokens)
 
 # %% [markdown]
 # Here it is on our sentence with three tokens chosen, one for each of the three fates. Below, your function is applied to 20,000
-# tokens, and beside it transformers' own collator. Both are random, so we compare the shares.
+# tokens, and beside it the library's collator. Both are random, so we compare the shares.
 
 # %%
 chosen, dice = torch.zeros(len(ids), dtype=torch.bool), torch.full((len(ids),), 0.5)
-chosen[[2, 8, 14]] = True
-dice[8], dice[14] = 0.85, 0.95
+chosen[[2, 5, 8]] = True
+dice[5], dice[8] = 0.85, 0.95
 inputs, labels = mask_tokens(ids, chosen, dice, vocabulary.index("[MASK]"), torch.full_like(ids, 3))
 show_table(("text", "input", "label"), [
     (word, vocabulary[i], vocabulary[n] if n >= 0 else "-100") for word, i, n in zip(words, inputs, labels, strict=True)
@@ -220,14 +222,15 @@ show_table(("input length", "share cut out", "mean span", "tokens of text", "tok
 assert pretraining.t5_lengths(512, 0.15, 3) == (568, 114)
 
 # %% [markdown]
-# An input of 512 tokens is made from 568 tokens of text, of which the 114 of the target hold what was cut out. So T5 computes a loss for
-# 114 tokens of 568, a masked model for 15 % of them, and a causal model for every one.
+# The input of 512 tokens stands for 568 tokens of text. 15 % of these are cut out. With a sentinel for each span and the end token they
+# make the target of 114. So T5 is asked for 15 % of its text, as a masked model is, and a causal model for all of it. In the last row
+# every span is one token, and half of the target is sentinels.
 #
 # | objective | sees | architecture | examples | suits |
 # | --- | --- | --- | --- | --- |
 # | causal | the left side | decoder | GPT, Llama, SmolLM2 | writing |
 # | masked | both sides | encoder | BERT, and the course's own encoder | labels, search, similarity |
-# | span corruption | both sides, then its own output | encoder-decoder | T5, BART | a text into another |
+# | span corruption | both sides, then its own output | encoder-decoder | T5, BART | turning one text into another |
 
 # %%
 quiz("8.a")
@@ -249,8 +252,9 @@ untrained = probe_size.build(seed=1)
 assert small["causal"].parameters == small["masked"].parameters
 
 # %% [markdown]
-# The course's encoder cannot fill a mask. It was trained on for sentence similarity, and the layer that names words is not in its
-# file. The small one has just learned to. Let it fill the gaps in a sentence that it has not seen, and let the causal model go on.
+# The course's encoder cannot fill a mask. It was trained further for sentence similarity, and its file lacks the layer that names words.
+# Our small masked model has this layer, and its mask is the character `_`. Let it fill the gaps in a sentence that it has not seen, and
+# let the causal model go on writing.
 
 # %% tags=["device"]
 gapped = "The ca_t was sleep_ng on the kit_hen table."
@@ -265,7 +269,8 @@ print("causal model:", text.decode(written))
 assert len(filled) == len(gapped)
 
 # %% [markdown]
-# Which of the two has the lower loss on the held-out text, and is it the better model for that?
+# Neither has learned English from so little. They know which letters go together, and a few short words. Which of the two has the lower
+# loss on the held-out text, and is it the better model for that?
 
 # %%
 predict("8.p1")
@@ -278,15 +283,13 @@ record("loss by objective, bits", {name: round(run.loss, 3) for name, run in sma
 assert all(run.loss > 0 for run in small.values())
 
 # %% [markdown]
-# The two numbers answer different questions. One is the surprise at the next character, the other at a hidden one whose neighbours
-# on both sides are known. **Losses of different objectives cannot be compared.** What can be compared is how well each model serves
-# a task that neither was trained on.
+# Two things pull at these numbers. The masked model sees both sides of a gap, which helps, though some of the neighbours are hidden as
+# well. And it was asked for 15 % of the characters, so the same steps taught it less. The two losses answer different questions, one
+# about the next character and one about a hidden one. **Losses of different objectives cannot be compared.** What can be compared is how
+# well each model serves a task that neither was trained on.
 #
-# Our task is to tell prose from dialogue by a window of 64 characters. A **probe** reads the mean of the hidden states. It is a linear
-# classifier, fitted by least squares. A third model, with random weights, is the control.
+# Our task is to tell prose from dialogue by a window of 64 characters.
 
-# %%
-predict("8.p2")
 
 # %% tags=["device"]
 def windows_of(texts, count, seed):
@@ -302,16 +305,28 @@ count = lab.size(smoke=40, small=400)
 learn = torch.cat([windows_of(prose[::2], count, 0), windows_of(spoken[::2], count, 1)])
 ask = torch.cat([windows_of(prose[1::2], count, 2), windows_of(spoken[1::2], count, 3)])
 kinds = torch.tensor([0, 1]).repeat_interleave(count)
+print(len(learn), "windows to fit the probe,", len(ask), "to test it, of", learn.shape[1], "characters each")
+assert len(learn) == len(kinds)
+
+# %% [markdown]
+# A **probe** reads the mean of a model's hidden states. It is a linear classifier, fitted by least squares in double precision,
+# because the states spread far less in some directions than in others, and rounding would decide. A third model, with random weights,
+# is the control.
+
+# %%
+predict("8.p2")
+
+# %% tags=["device"]
 right = {}
 for name, net in {"untrained": untrained, "causal": small["causal"].model, "masked": small["masked"].model}.items():
-    x, y = (torch.nn.functional.pad(pretraining.pooled_states(net, ids), (0, 1), value=1.0) for ids in (learn, ask))  # (R, D + 1)
-    weights = torch.linalg.lstsq(x, 2.0 * kinds[:, None] - 1).solution  # (D + 1, 1)
+    x, y = (functional.pad(pretraining.pooled_states(net, w), (0, 1), value=1.0).double() for w in (learn, ask))  # (R, dim + 1)
+    weights = torch.linalg.lstsq(x, 2.0 * kinds[:, None].double() - 1).solution  # (dim + 1, 1)
     right[name] = ((y @ weights)[:, 0] > 0).long() == kinds
 assert len(right) == 3
 
 # %% tags=["device"]
 show_table(
-    evaluation.ACCURACY_HEADER,
+    ("model", *evaluation.ACCURACY_HEADER[1:]),
     evaluation.accuracy_rows({k: v.tolist() for k, v in right.items()}),
     f"Prose or dialogue, {2 * count} windows",
 )
@@ -324,16 +339,17 @@ assert all(0 <= value <= 1 for value in means.values())
 
 # %% [markdown]
 # Read the control first. A mean of random vectors already tells which characters occur, and prose and dialogue differ in that. Then
-# ask whether each trained model stands above it, and last whether the two objectives can be told apart. With the same compute a
-# causal model gets a signal from every character, and a masked one from 15 % of them. BERT saw its text forty times.
+# ask whether each trained model stands above it, and last whether the two objectives can be told apart. If the line
+# below the table cannot rank them, the probe does not say which objective is better. A longer training or a harder task would have to.
+# BERT saw its text forty times.
 #
 # **Try it.** Train both for twice as long, or take another width.
 #
 # ## 3. What a step costs
 #
-# A matrix of n weights multiplies and adds n times per token, which is 2n **floating-point operations**. The backward pass computes two
-# products of the same size, one for the gradients of the inputs and one for those of the weights. Before you count: how many times
-# as much as the forward pass does the backward pass take?
+# A matrix of n weights multiplies and adds n times per token, which is 2n **floating-point operations** (FLOPs). The backward pass
+# computes gradients, of the weights for the optimiser and of the inputs for the layer below. Before you count: how many times as much as
+# the forward pass does it take?
 
 # %%
 predict("8.p3")
@@ -347,9 +363,12 @@ outcome("8.p3", (both - forward) / forward)
 assert forward > 0
 
 # %% [markdown]
-# So training takes 6 FLOPs for each weight and token, the **6ND** of every paper on scaling (Kaplan et al. 2020, arXiv:2001.08361).
-# It leaves out attention itself. Each token multiplies its query with T keys and adds up T values, in every layer. That is 4 T D FLOPs per
-# token and layer, and with the backward pass 12 T D.
+# Each of the two gradients is a product as large as the forward one. So training takes 6 FLOPs for each of N weights and each of D tokens,
+# the **6ND** of every paper on scaling (Kaplan et al. 2020, arXiv:2001.08361).
+#
+# It leaves out attention itself. In every layer each token multiplies its query with T keys and adds up T values, where T is the
+# `context`. Keys and values are as long as the model is wide. With D for this width, `dim`, that is 4 T D FLOPs per token and layer, and
+# with the backward pass 12 T D. (The letter D has two meanings in the literature. Everywhere below it counts tokens.)
 #
 # **Exercise 8.4.** Return the FLOPs of training on so many tokens, both parts. `matrix_parameters` counts the weights that
 # multiply something, the output head among them.
@@ -384,8 +403,9 @@ for size in (Size(16, 1), Size(48, 2), Size(96, 3)):
 show_table(("model", "your formula", "PyTorch's counter", "6ND alone, as a share"), rows)
 
 # %% [markdown]
-# Your formula is exact. 6ND alone misses attention, which is a large part of a model this small. The wider the model, the less it
-# matters. From here on we plan with 6ND, as the literature does.
+# A block of width w has 12 w² weights, 4 w² in attention and 8 w² in the layers behind it. With the head they make `matrices`, and your
+# formula is exact. 6ND alone misses attention, which is a large part of a model this small. The wider the model, the less it matters.
+# From here on we plan with 6ND, as the literature does.
 #
 # ### Bits per byte
 #
@@ -431,14 +451,16 @@ record("bits per byte of held-out text", {"135 M": round(large, 3), "one block":
 assert large > 0
 
 # %% [markdown]
-# Per token the large model looks *worse*. Per byte it is far ahead. Most characters here take one byte, so bits per character
-# and bits per byte are nearly the same. Windows of 64 characters are short, and both models are better on longer ones.
+# Per token the large model looks *worse*. Per byte it is ahead. Most characters here take one byte, so bits per character
+# and bits per byte are nearly the same. The windows of 64 characters are what our model was trained on. The large one is made for longer
+# texts, and such short ones do not show what it can do.
 #
 # ## 4. The best size for a budget
 #
 # Compute C is fixed. A larger model sees less text, because D = C / 6N. Where between "tiny and well-read" and "large and hardly trained"
 # is the lowest loss? We train five sizes for each of three budgets. In every run the learning rate falls to its end at the *run's own*
-# last step. A run that is cut off in the middle of a longer schedule is worse than it needs to be.
+# last step. A run that is cut off in the middle of a longer schedule is worse than it needs to be. This cell takes longer than any other
+# of the lab.
 
 # %% tags=["device"]
 BUDGETS = {
@@ -453,6 +475,7 @@ with guard("4 Fifteen runs", need_gib=0.5):
         for shape in shapes:
             size = Size(*shape)
             runs.append((budget, train_small(size, max(1024, budget / shrink / 6 / size.parameters))))
+        print(f"{len(runs)} of 15 runs done")
 print(f"{len(runs)} runs, {sum(run.tokens for _, run in runs):,} characters, {sum(run.flops for _, run in runs):.1e} FLOPs")
 assert len(runs) == 15
 
@@ -508,19 +531,22 @@ show(
     figure,
     "Loss over parameters for three budgets, each with a parabola; the lowest points move right and down as the budget grows.",
 )
-show_table(("C", "best N", "its D", "D / N"), rows)
+assert len(optima) == 3
+
+# %% tags=["device"]
+show_table(("budget C, FLOPs", "best N", "D at the best N", "D / N"), rows)
 outcome("8.p4", optima[-1][0] / 6 / optima[-1][1] ** 2)
 slope = np.polyfit(np.log([c for c, _ in optima]), np.log([n for _, n in optima]), 1)[0]
 print(f"the best N grows as C to the power of {slope:.2f}; Chinchilla found about 0.5")
 record("best size by budget", rows)
-assert len(optima) == 3
+assert len(rows) == 3
 
 # %% [markdown]
 # The best size grows with the budget, and so does the text. **Neither size alone nor data alone** is the way to spend compute. The
-# ratio is far from 20, though. Ours are characters, not tokens, the models are tiny, and the training is another. On one recent small
-# stack the best ratio was about 10. Twenty is a finding about one recipe, and no law of nature.
+# ratio is far from 20, though. We count characters, not tokens, the models are tiny, and they are trained differently. Twenty is a finding
+# about one recipe, and no law of nature.
 #
-# How large is the chance in such a run? Three seeds of one run say it.
+# How much of a loss is chance? We make one of the runs with three seeds.
 
 # %% tags=["device"]
 middle = Size(16, 1)
@@ -531,13 +557,17 @@ record("loss of one run under three seeds", [round(loss, 4) for loss in again])
 assert len(again) == 3
 
 # %% [markdown]
+# The curves of the figure lie much further apart than the three seeds. The lowest points within a curve do not. So the best size is known
+# less well than the loss.
+#
 # ## 5. A law, and a sealed forecast
 #
 # The parabolas use each budget by itself. A **scaling law** describes all runs at once:
 #
 # $$L(N, D) = E + \frac{A}{N^{\alpha}} + \frac{B}{D^{\beta}}$$
 #
-# E is what no model can know, the second term is what a model of N parameters cannot hold, the third what D characters do not teach.
+# E is the loss that is left to a model of any size and any amount of text. The second term is what a model of N parameters loses by being
+# small, and the third what it loses by having read only D characters.
 #
 # The five numbers are fitted to the *logarithms* of the losses. A run that failed should not pull the fit to it. **Huber's loss** is
 # e²/2 for an error |e| up to delta, and the line delta (|e| - delta/2) beyond.
@@ -564,7 +594,8 @@ def fit_error(predicted, measured, delta):
 fit_error = check("8.7", fit_error)
 
 # %% [markdown]
-# The library minimises this sum with L-BFGS from 162 starts, since from a single one it can end in a valley that is not the deepest.
+# The library minimises this sum, with delta = 0.001, by L-BFGS, which walks downhill and learns the curvature on its way. It does so from
+# 162 starts, since from a single one it can end in a valley that is not the deepest.
 
 # %% tags=["device"]
 n, d, losses = (np.array([getattr(run, name) for _, run in runs], dtype=float) for name in ("parameters", "tokens", "loss"))
@@ -587,7 +618,7 @@ held_out = min(
 )
 planned = (held_out.parameters, target / 6 / held_out.parameters)
 print(f"the sealed run: {planned[0]:,} parameters on {planned[1]:,.0f} characters, {target:.1e} FLOPs")
-assert planned[1] > max(1024, 0)
+assert planned[1] > 1024
 
 # %%
 predict("8.p5")
@@ -595,25 +626,19 @@ predict("8.p5")
 # %% tags=["device"]
 forecast = pretraining.forecast_interval(n, d, losses, planned, noise=max(noise, 1e-3), resamples=lab.size(smoke=5, small=40))
 print(f"the law's forecast: {forecast[0]:.3f} bits per character, 95 % interval {forecast[1]:.3f} to {forecast[2]:.3f}")
-with guard("5 The sealed run", need_gib=0.5):
-    sealed = train_small(held_out, planned[1])
 assert len(forecast) == 3
 
 # %% tags=["device"]
+with guard("5 The sealed run", need_gib=0.5):
+    sealed = train_small(held_out, planned[1])
 show_table(("", "bits per character"), [
     ("the law's forecast", f"{forecast[0]:.3f} ({forecast[1]:.3f} to {forecast[2]:.3f})"), ("the run", f"{sealed.loss:.3f}"),
     ("the best of the fifteen", f"{losses.min():.3f}"),
 ], "The sealed envelope is opened")  # fmt: skip
 outcome("8.p5", sealed.loss)
-print(f"the forecast is off by {100 * (forecast[0] / sealed.loss - 1):+.1f} %")
+print(f"the forecast is off by {100 * (forecast[0] / sealed.loss - 1):+z.1f} %")
 record(
-    "sealed forecast",
-    {
-        "forecast": round(forecast[0], 3),
-        "low": round(forecast[1], 3),
-        "high": round(forecast[2], 3),
-        "run": round(sealed.loss, 3),
-    },
+    "sealed forecast", dict(zip(("forecast", "low", "high", "run"), (round(x, 3) for x in (*forecast, sealed.loss)), strict=True))
 )
 assert sealed.loss > 0
 
@@ -622,25 +647,28 @@ assert sealed.loss > 0
 # the runs. It does *not* hold the error of the form. Fifteen runs on a narrow range fix five numbers badly, and a law that fits may still
 # bend where nobody has looked.
 #
-# The course ships a record of more runs, with the sealed run under five seeds. How did the same forecast fare there?
+# The course ships a record of more runs, with the sealed run under five seeds. How well does the same forecast do there?
 
 # %%
 recorded = [row for row in pretraining.load_runs() if row["budget"] <= 8e10]
 sealed_runs = [row for row in pretraining.load_runs() if row["budget"] > 8e10]
 rows = []
-for name, chosen_runs in (("the three budgets", [row for row in recorded if row["budget"] in BUDGETS]), ("all five budgets", recorded)):
+for name, chosen_runs in (
+    ("the three budgets", [row for row in recorded if row["budget"] in BUDGETS]),
+    ("all five budgets", recorded),
+):
     found = pretraining.fit_law(*([row[key] for row in chosen_runs] for key in ("parameters", "tokens", "loss")))
     said = found.loss(sealed_runs[0]["parameters"], sealed_runs[0]["tokens"])
     errors = [100 * (said / row["loss"] - 1) for row in sealed_runs]
-    rows.append((name, len(chosen_runs), f"{said:.3f}", f"{mean(errors):+.1f} %", f"{min(errors):+.1f} to {max(errors):+.1f} %"))
+    rows.append((name, len(chosen_runs), f"{said:.3f}", f"{mean(errors):+.1f} %", f"{min(errors):+.1f} to {max(errors):+z.1f} %"))
 losses_seen = ", ".join(f"{row['loss']:.3f}" for row in sealed_runs)
 print(f"the sealed run under seeds 0 to {len(sealed_runs) - 1}: {losses_seen} bits per character")
 show_table(("fitted to", "runs", "forecast", "mean error", "over the seeds"), rows, "Made by benchmarks/scaling.py")
 assert len(sealed_runs) == 5
 
 # %% [markdown]
-# The seeds differ by much less than the two forecasts do. More runs in the same range moved the law by some per cent, because five
-# numbers are hard to fix from a narrow range. That is the error that no seed shows.
+# The seeds differ by much less than the two forecasts do. Ten more runs in the same range moved the forecast by some per cent. No seed
+# shows that error. That the first forecast came so close was partly luck.
 
 # %% [markdown]
 # ## 6. A famous fit
@@ -663,29 +691,36 @@ many_loss = [planted.loss(*pair) * math.exp(rng.normal(0, 0.005)) for pair in zi
 fits = {"planted": planted, "sum, 162 starts": pretraining.fit_law(many_n, many_d, many_loss)}
 fits["mean, 162 starts"] = pretraining.fit_law(many_n, many_d, many_loss, reduce="mean")
 fits["sum, one start"] = pretraining.fit_law(many_n, many_d, many_loss, starts=[(0.0, 0.0, -0.5, 1.0, 0.2)])
+assert len(fits) == 4
+
+# %% [markdown]
+# The law is fitted in order to spend compute well. So the table also shows the ratio that each fit would choose for Chinchilla's own
+# compute, 6 times 70 B parameters times 1.4 trillion tokens.
+
+# %%
 rows = []
 for name, found in fits.items():
     best = found.optimum(6 * 70e9 * 1.4e12)
     rows.append((name, f"{found.E:.2f}", f"{found.alpha:.3f}", f"{found.beta:.3f}", f"{best[1] / best[0]:.3g}"))
 show_table(("fit", "E", "alpha", "beta", "best D / N at 70 B x 1.4 T"), rows)
 wrong = [
-    name
-    for name, found in list(fits.items())[1:]
-    if max(abs(found.alpha - planted.alpha), abs(found.beta - planted.beta)) > 0.02
+    name for name, found in list(fits.items())[1:] if max(abs(found.alpha - planted.alpha), abs(found.beta - planted.beta)) > 0.02
 ]
 outcome("8.p6", 1 if wrong == ["mean, 162 starts", "sum, one start"] else 2 if len(wrong) == 1 else 3)
 assert abs(fits["sum, 162 starts"].alpha - planted.alpha) < 0.02 and abs(fits["sum, 162 starts"].beta - planted.beta) < 0.02
 
 # %% [markdown]
-# L-BFGS stops when the objective changes by less than a fixed amount, and a mean of tiny numbers does so long before the minimum.
-# That is what Besiroglu et al. (2024, arXiv:2404.10102) found in the published fit. Its exponents were alpha .34 and beta .28. The sum
-# over the same 240 runs gives .348 and .366, which agrees with the other two methods. The published numbers were also rounded. Rounding
-# an exponent in the second digit moves the best N at large scale by a lot.
+# The single start began at alpha = 1 and stayed there, so its best D / N is absurd. Its E gives no sign of that. The mean starts from all
+# 162 places and is still wrong. L-BFGS stops when the objective changes by less than a fixed amount, and a mean over 240 runs does so
+# long before the minimum.
+#
+# That is what Besiroglu et al. (2024, arXiv:2404.10102) found in the published fit. Its exponents were alpha 0.34 and beta 0.28. The sum
+# over the same 240 runs gives 0.348 and 0.366, which agrees with the other two methods. Which exponent suffers depends on the data and
+# the starts. The published numbers were also rounded. Rounding an exponent in the second digit moves the best N at large scale by a lot.
 #
 # How parameters are *counted* moves the exponent as well. Kaplan et al. left the embedding out and found that N should grow as C to the
 # power of 0.73. With all parameters it is near 0.5 (Pearce and Song 2024, arXiv:2406.12907). In small models the embedding is a large
-# share. Here is the fit to our fifteen runs both ways, with the intervals of fits to the same runs with noise added. Fifteen runs fix five
-# numbers badly.
+# share. Here is the fit to our fifteen runs both ways, with the intervals of fits to the same runs with noise added.
 
 # %% tags=["device"]
 blocks = np.array([Size(*shape).in_blocks for shapes in BUDGETS.values() for shape in shapes], dtype=float)
@@ -699,6 +734,10 @@ for name, counted in (("all parameters", n), ("the blocks alone", blocks)):
 show_table(("N counts", "alpha", "beta", "best N grows as C to the power of"), rows, "95 % intervals")
 record("exponent by how parameters are counted", {row[0]: row[3] for row in rows})
 assert len(rows) == 2
+
+# %% [markdown]
+# Compare the two intervals in the last column before the two numbers. If they overlap by much, fifteen runs cannot show the difference that the
+# papers found over a wide range of sizes. Say how you counted in any case, since an exponent alone says little.
 
 # %%
 quiz("8.b")
@@ -719,7 +758,8 @@ assert 5e23 < view.flops < 7e23
 # ## 7. From scratch, or adapt?
 #
 # The 135 M model of this course was trained on about two trillion tokens (Allal et al. 2025, arXiv:2502.02737). Lab 05 adapts it on 500
-# dialogues of about 200 tokens. How many times as much compute did the pretraining take?
+# dialogues of about 200 tokens. Count each as read once. How many times as much compute did the pretraining take? The table gives the
+# time at 50 GFLOP/s, which is 50 billion FLOPs a second.
 
 # %%
 predict("8.p7")
@@ -748,8 +788,8 @@ quiz("8.c")
 # %% [markdown]
 # ## Recap
 #
-# - An objective makes a task from plain text: the next token, hidden tokens, or cut-out spans. Their losses cannot be compared, and a
-#   task downstream can.
+# - An objective makes a task from plain text: the next token, hidden tokens, or cut-out spans. Their losses cannot be compared.
+#   What the models do on a task can.
 # - Training takes 6 FLOPs per weight and token, and attention on top. Compare models with different tokenizers in bits per byte.
 # - For each budget there is a best size. It grows with the budget, and so does the text. The ratio depends on the recipe.
 # - A law fitted to small runs forecasts a larger one, with an interval that does not hold the error of its form. Write the
@@ -785,6 +825,6 @@ assert abs(planned_so.tokens - broken_off.tokens) <= 1024
 #
 # - *"Models of ten thousand parameters say nothing about ten billion."* Their numbers do not. The method is the same, and so are its
 #   traps, and here you can open the envelope.
-# - *"The text was read up to ten times."* Yes. Repeating text up to about four times is nearly as good as new text (Muennighoff et
-#   al. 2023, arXiv:2305.16264), beyond that it is worth less, so the largest budgets here are a little too well-read for their loss.
+# - *"The text was read up to twelve times."* Yes. Repeating text up to about four times is nearly as good as new text (Muennighoff et
+#   al. 2023, arXiv:2305.16264). Beyond that it is worth less, so new text would bring the largest budgets here a little lower.
 # - *"One learning rate for all sizes."* Its best value moves with the size. A wrong one bends the curves.
