@@ -21,7 +21,7 @@
 # - compare LoRA with full fine-tuning by what they learn and by what they forget;
 # - swap adapters over one base, and measure what an adapter costs when the model writes;
 # - place BitFit, bottleneck adapters, prompt tuning, LoRA and QLoRA by parameters, memory and result;
-# - choose between fine-tuning and a classifier on frozen features, by the number of examples;
+# - compare fine-tuning with a classifier on frozen features, and say what the number of test questions allows you to conclude;
 # - recognise three classic faults of training code by their charts.
 #
 # The core path has seven exercises and three quizzes and takes about 90 minutes. *Going further*, at the end, is optional.
@@ -96,11 +96,12 @@ exam = {name: probes.told_apart(tokenizer, rows.to_list()) for name, rows in cou
 exam["sentiment"] = [{**row, "prompt": f"Review: {row['prompt']} The review is"} for row in exam["sentiment"]]
 exam |= {"opposites": word_rows("test", "opposite"), "kinds": word_rows("test", "kind")}
 for name, rows in exam.items():
-    print(f"{name:10} {len(rows)} questions:", rows[0]["prompt"], rows[0].get("choices", ""), "->", rows[0]["answer"])
+    print(f"{name:10} {len(rows)} questions:", rows[0]["prompt"], rows[0].get("choices", ""), "  answer:", rows[0]["answer"])
 
 # %% [markdown]
-# Beside right and wrong stands a finer measure, the **log-likelihood** of the right answer, in nats. It says how probable the model finds
-# it, chosen or not. Here is the model as it comes.
+# Beside right and wrong stands a finer measure, the **log-likelihood** of the right answer, in nats. It is the natural logarithm of the
+# probability that the model gives to this answer, whether it chooses it or not. One nat less means a probability divided by e, about 2.7.
+# Here are the right answers of the model as it comes. The log-likelihoods follow as soon as there is a second model to compare with.
 #
 # **Try it.** Add a question of your own to `exam["facts"]`, with its choices, before you run the cell.
 
@@ -189,13 +190,14 @@ def lost_and_gained(before, after):
 lost_and_gained = check("7.1", lost_and_gained)
 
 # %% [markdown]
-# On the five tests, and the change of the log-likelihood with an interval. The comparison is paired, question by question.
+# Your function on the five tests, and below it how the log-likelihood of the right answers changed. The comparison is paired, question by
+# question.
 
 # %% tags=["device"]
 rows = []
 for name in exam:
     lost, gained = lost_and_gained(after["before"][name].correct, broken[name].correct)
-    rows.append((name, f"{lost:.0%}", f"{gained:.0%}"))
+    rows.append((name, f"{100 * lost:.0f} %", f"{100 * gained:.0f} %"))
 show_table(("test", "lost, of what was right", "gained, of what was wrong"), rows, "All weights, rate 1e-3")
 verdicts = exams.change_table("Nats per answer, with 95 % intervals", {"before": after["before"], "after": broken}, others)
 record("forgetting: change in nats per answer", round(verdicts["after"].difference, 2))
@@ -203,13 +205,17 @@ net = None
 assert set(verdicts) == {"after"}
 
 # %% [markdown]
-# Read the two tables together. A log-likelihood can fall far while the choice among four stays right. Then the knowledge may still be
-# there, and what has changed is what the model wants to say first. Where the choices are lost as well, more is gone than a habit. That is
-# **catastrophic forgetting**.
+# Read *gained* beside what guessing gives. A model that picks one of four choices at random is right on a quarter of the questions it did
+# not know.
+#
+# Then read the two tables together. A log-likelihood can fall far while the choice among several stays right. In that case the knowledge
+# may still be there, and what has changed is what the model wants to say first. Where the choices are lost as well, more is gone than a
+# habit. That is **catastrophic forgetting**.
 #
 # ## 3. Rehearsal, and its control
 #
-# The first remedy is a lower rate, and this section takes less than a third of the rate above. The second is **rehearsal**, which mixes
+# The first remedy is a lower rate. This section takes 3e-4, less than a third of the rate above and still three times a usual one. The
+# second is **rehearsal**, which mixes
 # examples of other tasks into the training. A fair test of it needs a control. The mixture below has as many steps as the narrow training,
 # and half of its examples are kinds. So it is held against two runs, one with the same number of *steps* (24) and one with the same number
 # of *kinds* seen (12 steps of kinds alone). The rate is constant, so a look at the 24-step run after 12 of its steps is the run of 12.
@@ -235,11 +241,10 @@ arms = {"before": after["before"], f"kinds, {half}": kinds_12, f"kinds, {n_steps
 exams.exam_table("Right answers in per cent, all weights at 3e-4, by examples and steps", arms)
 unrehearsed = ["facts", "patterns", "sentiment"]
 for tests in (["opposites"], unrehearsed):
-    pairs = [exams.pooled(scores, tests) for scores in (mixture, kinds_24, kinds_12)]
-    print(", ".join(tests))
-    print("  same steps:", evaluation.compare(pairs[0], pairs[1], ("the mixture", "kinds alone")))
-    print("  same kinds:", evaluation.compare(pairs[0], pairs[2], ("the mixture", "kinds alone")))
-gain = evaluation.compare(exams.pooled(mixture, unrehearsed), exams.pooled(kinds_24, unrehearsed))
+    print(", ".join(tests) + ", log-likelihood in nats per answer")
+    print("  same steps:", exams.compare_on(tests, mixture, kinds_24, ("the mixture", "kinds alone")))
+    print("  same kinds:", exams.compare_on(tests, mixture, kinds_12, ("the mixture", "kinds alone")))
+gain = exams.compare_on(unrehearsed, mixture, kinds_24)
 outcome("7.p2", 3 if not gain.ranked else 1 if gain.difference > 0 else 2)
 record("rehearsal: nats gained on unrehearsed tests", [round(x, 2) for x in (gain.difference, gain.low, gain.high)])
 assert len(arms) == 4
@@ -250,17 +255,18 @@ assert len(arms) == 4
 # agreed on the opposites. On the three tests that were not rehearsed they did not. There the mixture was ahead of the longer run and behind
 # the shorter one, so fewer kinds explain its lead. Without the second control it would have passed for a success of rehearsal.
 #
-# Look at the single rows too. A mixture can harm a test that the narrow training left alone. And look at the own task, in the row *kinds*. A
-# remedy that also stops the learning is none.
+# Look at the single rows of the table too. A mixture can harm a test that the narrow training left alone. When this was written, that
+# happened to *sentiment*, which the mixture brought down almost to guessing. Finally look at the row *kinds*, the task that the training is
+# for. If a remedy also stops the learning, it is none.
 #
-# Rehearsal protects what is rehearsed. The claim of FLAN (Wei et al. 2021) is another one. There, training on many tasks helps on tasks
-# that were in none of them, and it takes dozens of tasks and a far larger model.
+# Rehearsal protects what is rehearsed. FLAN (Wei et al. 2021) makes another claim, that training on many tasks helps on tasks that were
+# not among them. That takes dozens of tasks and a far larger model.
 #
 # **Try it.** Put facts that you write yourself into `rehearsed` and run the cell again.
 #
 # ## 4. LoRA beside full fine-tuning
 #
-# The same 24 steps on the same kinds, with LoRA at its own usual rate. Biderman et al. (2024) report that LoRA *learns less and forgets
+# Now LoRA takes the same 24 steps on the same kinds, at its own usual rate. Biderman et al. (2024) report that LoRA *learns less and forgets
 # less*. They trained models of 7 billion parameters on code and mathematics, for far longer. Does it hold here?
 
 # %%
@@ -275,25 +281,29 @@ arms |= {f"full, 3e-4, {n_steps} steps": kinds_24, f"LoRA, 1e-3, {n_steps} steps
 exams.exam_chart("Right answers before and after training on kinds", arms, chance)
 exams.exam_table("The same numbers", arms)
 exams.change_table("Nats per answer, with 95 % intervals", arms, others)
-forgets = evaluation.compare(exams.pooled(lora, others), exams.pooled(kinds_24, others), ("LoRA", "full at 3e-4"))
+forgets = exams.compare_on(others, lora, kinds_24, ("LoRA", "full at 3e-4"))
 learns = evaluation.compare(lora["kinds"].correct, kinds_24["kinds"].correct, ("LoRA", "full at 3e-4"))
-print("other tests, nats:", forgets)
-print("kinds, right or wrong:", learns)
+print("the four other tests, nats per answer:", forgets)
+print("kinds, share of right answers:", learns)
 outcome("7.p3", 3 if not forgets.ranked else 2 if forgets.difference > 0 else 1)
 record("LoRA minus full, other tests, nats", [round(x, 2) for x in (forgets.difference, forgets.low, forgets.high)])
 assert len(lora) == len(exam)
 
 # %% [markdown]
-# The two last lines answer the question for these steps, these rates, this task and one seed. When this was written, LoRA learned the kinds
-# at least as well as full fine-tuning at the lower rate, and forgot more. That does not refute Biderman et al., who compare at
-# equal learning after a search over rates. It shows that *LoRA forgets less* is no property of the method at any rate.
+# The two comparisons answer the question for these steps, these rates, this task and one seed. When this was written, LoRA could not be
+# told from full fine-tuning at the lower rate on the kinds, and over the four other tests together it forgot more.
+#
+# Now read the table test by test. The four tests did not agree. On *sentiment* and *facts* LoRA forgot no more than full fine-tuning did,
+# and its lead in forgetting came from *patterns* and *opposites*. So the answer depends on what you ask about, and an average over tests
+# depends on which tests are in it. None of this refutes Biderman et al., who searched for a good rate for each method before they compared.
+# It shows that LoRA does not forget less at any rate and on any test.
 #
 # Compare the two full runs as well. The one at the higher rate forgot far more in half as many steps, and the gap between the two is larger
 # than the one between LoRA and full fine-tuning.
 #
 # ### Where the change went
 #
-# Why could LoRA forget less at all? One explanation looks at the change of a weight matrix. It can be split into directions, the singular
+# Why would anybody expect LoRA to forget less? One explanation looks at the change of a weight matrix. It can be split into directions, the singular
 # vectors, and the squared **singular values** say how much of the change lies in each. A LoRA of rank 16 has at most 16 directions.
 #
 # **Exercise 7.2.** How many directions hold, say, nine tenths of a change? Take the largest first. The sum of the squared singular values
@@ -313,16 +323,14 @@ directions = check("7.2", directions)
 # %% tags=["solution"] exercise="7.2"
 def directions(change, share):
     """How many of the largest directions hold at least `share` of the sum of squares; change: (n_out, n_in); an int."""
-    values = torch.linalg.svdvals(change)  # the largest first
-    parts = values.square()
-    reached = parts.cumsum(0)
-    return int((reached < share * parts.sum()).sum()) + 1
+    parts = torch.linalg.svdvals(change).square()  # the largest first
+    return int((parts.cumsum(0) < share * parts.sum()).sum()) + 1
 
 
 directions = check("7.2", directions)
 
 # %% [markdown]
-# For one feed-forward matrix in the middle of the model, out of min(1536, 576) = 576 possible directions:
+# Here they are counted for one feed-forward matrix in the middle of the model, out of min(1536, 576) = 576 possible directions.
 
 # %% tags=["device"]
 part = tuned.get_submodule(f"base_model.model.{weight_name}")
@@ -337,8 +345,9 @@ assert rows[1][2] <= 16
 
 # %% [markdown]
 # The number of directions says how a change is spread, and the last column how long it is. A change in few directions can be as long as
-# one in many. Biderman et al. find in full fine-tuning ranks ten to a hundred times those of a usual LoRA, and see in that a possible
-# reason for what they measured.
+# one in many. When this was written, the two changes were equally long, and even the one of full fine-tuning filled few of the 576
+# directions. These 24 steps on one narrow task are a short training. After far longer ones, Biderman et al. find ranks in full fine-tuning
+# that are ten to a hundred times those of a usual LoRA, and they see in that a possible reason for what they measured.
 #
 # ## 5. Two adapters on one base
 #
@@ -380,16 +389,16 @@ assert fingerprint(tuned) == base_before
 #
 # ### What an adapter costs when the model writes
 #
-# LoRA can also be **merged**, as in lab 05. A merged layer is a plain linear layer again, so in theory it costs nothing. Left beside the
-# weights, an adapter adds two thin multiplications to every layer that it stands beside. What does that cost? Three models write the same
+# LoRA can also be **merged**, as in lab 05. A merged layer is a plain linear layer again, so in theory it costs nothing. An adapter that
+# stays beside the weights adds two thin multiplications to every layer it belongs to. What does that cost? Three models write the same
 # number of tokens, one after the other in each round, so that a busy moment of the machine meets all three.
 
 # %%
 predict("7.p4")
 
 # %% tags=["device"]
+tuned.set_adapter("default")  # the one for kinds
 tuned.delete_adapter("opposites")
-tuned.set_adapter("default")
 merged = copy.deepcopy(tuned).merge_and_unload()
 writers = {"bare base": load_model(needs="blocks")[0], "adapter beside": tuned, "merged": merged}
 count, rounds = lab.size(smoke=4, small=24), lab.size(smoke=2, small=7)
@@ -417,8 +426,8 @@ writers = net = merged = tuned = part = None
 #   **soft prompt** (Lester et al. 2021) is a row of vectors in front of the input.
 #
 # **Exercise 7.3.** Write BitFit's choice. From a list of parameter names return those that are trained, in their order. They are the
-# names that end in *bias*. Many recent models, and ours, have none at all. Then those with *norm* in them stand in, the scales of
-# the norms.
+# names that end in *bias*. Many recent models, and ours, have none at all. In that case the names with *norm* in them take their place. They
+# hold the scales of the norms.
 
 
 # %% tags=["exercise"] exercise="7.3"
@@ -435,9 +444,7 @@ bitfit_names = check("7.3", bitfit_names)
 def bitfit_names(names):
     """The names that BitFit trains, a list in the order of `names`."""
     biases = [name for name in names if name.endswith("bias")]
-    if biases:
-        return biases
-    return [name for name in names if "norm" in name]
+    return biases or [name for name in names if "norm" in name]
 
 
 bitfit_names = check("7.3", bitfit_names)
@@ -471,7 +478,7 @@ def bottleneck(y, down, down_bias, up, up_bias):
 bottleneck = check("7.4", bottleneck)
 
 # %% [markdown]
-# Both against the library, on the real model. Does it train the parameters that you chose? And does its adapter compute what yours does,
+# Now compare both with the library, on the real model. Does it train the parameters that you chose? And does its adapter compute what yours does,
 # once its last matrix holds random numbers?
 
 # %%
@@ -525,7 +532,7 @@ def trained_by(method, size, layers, hidden, linears):
 trained_by = check("7.5", trained_by)
 
 # %% [markdown]
-# Your numbers for our model. AdamW keeps two float32 numbers, 8 bytes, for every trained one.
+# Here are your numbers for our model. AdamW keeps two float32 numbers, 8 bytes, for every trained one.
 
 # %%
 block = fresh().model.layers[0]  # without the adapters from above
@@ -591,6 +598,7 @@ for a, b in (
     ("LoRA, rank 32", "LoRA, rank 2"),
     ("LoRA, rank 8", "adapters, 32"),
     ("LoRA, rank 2, six times the rate", "LoRA, rank 2"),
+    ("LoRA, rank 2, six times the rate", "LoRA, rank 32"),
 ):
     print(evaluation.compare(right[a], right[b], (a, b)))
 outcome("7.p5", min(list(methods)[:4], key=lambda name: mean(right[name])))
@@ -599,12 +607,12 @@ assert mean(right["LoRA, rank 8"]) >= mean(right["untrained"])
 
 # %% [markdown]
 # When this was written, the ranks were far apart and rank 2 came last. It is tempting to say that two directions are too few for six tasks.
-# Two rows speak against it. BitFit trains a small part of what rank 2 trains and did far better. And rank 2 at six times the rate, the
-# first other rate that was tried, was level with the best. So it was not parameters that were missing but speed. With alpha at twice
-# the rank, the change of a weight is a sum of as many terms as the rank has, each moving at the same rate. A low rank is therefore slower,
-# and these steps are few.
+# Two rows speak against it. BitFit trains a small part of what rank 2 trains and did far better. Rank 2 at six times the rate, the first
+# other rate that was tried, came close to the best. (The last comparison says whether the rest of the gap is more than noise.) So what
+# rank 2 lacked was speed rather than parameters. With alpha at twice the rank, the change of a weight is a sum of as many terms as the
+# rank has, each moving at the same rate. A low rank is therefore slower, and these steps are few.
 #
-# The same may hold for any method that lies behind here. It is a small training, with one seed and with rates that nobody tuned for it.
+# The same may be true of any method that came out behind. This is a small training, with one seed and with rates that nobody tuned for it.
 # A comparison of methods at one rate each is first of all a comparison of rates.
 #
 # **Try it.** `scores, _, _ = learn(methods["LoRA, rank 32"], rate=6e-3)` gives the largest rank that rate too, and `mean(scores.correct)` is
@@ -672,16 +680,14 @@ tests["instruction, as text"] = probes.score_first_tokens(model, tokenizer, text
 soft = {}
 starts = {"random words": {"virtual_tokens": len(start_ids)}, "the instruction": {"prompt_start": start_ids}}
 for name, options in starts.items():
-    method = tuning.Method("prompt_tuning", **options)
-    begun = tuning.prepare(fresh(), method).get_prompt(1)[0].detach().clone()  # (vectors, D)
-    net = tuning.prepare(fresh(), method)
+    net = tuning.prepare(fresh(), tuning.Method("prompt_tuning", **options))
+    begun = net.get_prompt(1)[0].detach().clone()  # (vectors, D), before the training
     history = tuning.train(net, pool, tuning.Recipe(tuning.LEARNING_RATES["prompt_tuning"], batch=16, epochs=2, frugal=True))
     tests[f"soft prompt from {name}"] = probes.score_first_tokens(net, tokenizer, asked).correct
     soft[name] = begun, net.get_prompt(1)[0].detach().clone()
 tests["LoRA, rank 8"] = right["LoRA, rank 8"]
-show_table(
-    ("prompt", "right, %"), [(name, exams.share_text(values)) for name, values in tests.items()], f"{len(asked)} questions"
-)
+rows = [(name, exams.share_text(values)) for name, values in tests.items()]
+show_table(("prompt", "right, %"), rows, f"{len(asked)} questions")
 net = None
 assert len(soft) == 2
 
@@ -706,8 +712,9 @@ assert len(nearest) == len(start_ids)
 
 # %% [markdown]
 # Read the moves beside the nearest words. When this was written, every vector still had the word it started from as its nearest, although it
-# had moved by most of its own length. Spelled out by its nearest words, the trained prompt is the old instruction to the letter. Yet as a text
-# that instruction hardly helps, and as vectors it does. So what a soft prompt has learned cannot be read from its nearest words.
+# had moved by most of its own length. Spelled out by its nearest words, the trained prompt is the old instruction to the letter. As a text
+# that instruction made no difference to the right answers, and the trained vectors made a large one. So what a soft prompt has learned cannot
+# be read from its nearest words. The start mattered little. Instruction and random words could not be told apart after the training.
 #
 # Lester et al. (2021) compare prompt tuning with full fine-tuning on T5 models of growing size. With the small ones it stays behind, and
 # the gap closes at about 10 billion parameters (their figure 1). They train for 30,000 steps, and here it was 18.
@@ -717,24 +724,18 @@ assert len(nearest) == len(start_ids)
 # ## 8. QLoRA
 #
 # LoRA leaves the base frozen, and frozen weights need not be exact. **QLoRA** (Dettmers et al. 2023) keeps them in 4 bits, as in lab 04,
-# and trains a LoRA over them. Same examples, same steps, same rank as above. Will a step be faster or slower on this machine?
+# and trains a LoRA over them. Examples, steps and rank are the same as above. Will a step be faster or slower on this machine?
 
 # %%
 predict("7.p7")
 
 # %% tags=["device"]
 net = tuning.prepare(fresh(), tuning.Method("qlora", lora_rank=8))
-held = {"4-bit": 0, "embedding and norms": 0, "adapters": 0}
-for name, tensor in {t.data_ptr(): (n, t) for n, t in net.state_dict().items()}.values():
-    packed = name.rpartition(".")[2] in ("qweight", "scale_codes", "scale_low", "scale_step")
-    held["adapters" if "lora_" in name else "4-bit" if packed else "embedding and norms"] += tensor.nbytes
+held = features.held_bytes(net)  # for the next table
 history = tuning.train(net, pool, tuning.Recipe(1e-3, batch=16, epochs=2, frugal=True))
 quantized = probes.score_first_tokens(net, tokenizer, asked)
 pair = {"LoRA": tuning.prepare(load_model(needs="blocks")[0], methods["LoRA, rank 8"]), "QLoRA": net}
-passes = {name: [] for name in pair}
-for _ in range(lab.size(smoke=1, small=5)):  # in turns, so that a busy moment meets both
-    for name, each in pair.items():
-        passes[name].append(tuning.seconds_of_a_pass(each, length=10, batch=16, passes=1))
+passes = latency.passes_in_turns(pair, 10, 16, rounds=lab.size(smoke=1, small=5))
 dense, pair, net = found["LoRA, rank 8"][0], None, None
 rows = [
     ("right, %", exams.share_text(dense.correct), exams.share_text(quantized.correct)),
@@ -749,7 +750,13 @@ assert held["4-bit"] > 0
 
 # %% [markdown]
 # Here a layer turns its codes back into numbers each time it is used, and QLoRA pays for memory with time. On a GPU, special kernels hide
-# a part of that. Now the memory, predicted from the formats and measured on the tensors. What stays dense?
+# a part of that.
+#
+# Compare the first two rows before you say which of the two learned better. When this was written, LoRA had more right answers and QLoRA the
+# higher log-likelihood. Where two measures disagree, one short training with one seed shows no winner, and no reason why 4 bits should help.
+#
+# Next comes the memory, predicted from the formats and measured on the tensors. (*nf4 double* is lab 04's format of 4 bits, with scales
+# that are quantized in turn.) Which part will be the largest?
 
 # %%
 from labutils.memory import TrainingSetup, predict_training, weight_format
@@ -768,8 +775,8 @@ assert all(abs(predicted[name] / held[name] - 1) < 0.05 for name in predicted)
 
 # %% [markdown]
 # The embedding stays in float32, and in a model this small it is the largest part that is left. In a large model it hardly counts, so QLoRA
-# pays there. The same prediction for a model of 8 billion
-# parameters, and a step of 512 tokens:
+# saves more there. The next cell makes the same prediction for a model of 8 billion parameters and a step of 512 tokens. In mixed precision a
+# float32 copy of every trained weight stands beside AdamW's two numbers, and the table counts these 12 bytes as the optimizer's.
 
 # %%
 from transformers import LlamaConfig
@@ -781,18 +788,12 @@ settings = {
     "LoRA": {"dtype": "bfloat16", "method": "lora"},
     "QLoRA": {"dtype": "bfloat16", "method": "lora", "weights": "nf4 double"},
 }
+terms = ("weights", "gradients", "optimizer", "activations")
 rows = []
 for name, options in settings.items():
     ledger = predict_training(big, TrainingSetup(1, 512, **options))
-    rows.append(
-        (
-            name,
-            *(round(ledger[term].gib, 1) for term in ("weights", "gradients", "optimizer", "activations")),
-            round(ledger.gib, 1),
-        )
-    )
-header = ("method", "weights", "gradients", "optimizer", "activations", "peak, GiB")
-show_table(header, rows, f"{big.parameters / 1e9:.1f} billion parameters, one text of 512 tokens, GiB, predicted")
+    rows.append((name, *(round(ledger[term].gib, 1) for term in terms), round(ledger.gib, 1)))
+show_table(("method", *terms, "peak, GiB"), rows, f"{big.parameters / 1e9:.1f} billion parameters, one text of 512 tokens, GiB, predicted")
 
 # %% [markdown]
 # ## 9. Two kinds of transfer
@@ -829,19 +830,14 @@ standardize = check("7.7", standardize)
 # matrix, so it stands beside them as the classifier that needs no example at all.
 
 # %% tags=["device"]
-reviews = {split: [row for row in rows if row["label"] != "mixed"] for split, rows in course.load_reviews().items()}
-reviews = {split: rows[: lab.size(smoke=10, small=84)] for split, rows in reviews.items()}
-asked_reviews = {
-    split: [
+asked_reviews, x = {}, {}
+for split, reviews in course.load_reviews().items():
+    clear = [row for row in reviews if row["label"] != "mixed"][: lab.size(smoke=10, small=84)]
+    asked_reviews[split] = [
         {"prompt": f"Review: {row['text']} The review is", "choices": ["positive", "negative"], "answer": row["label"]}
-        for row in rows
+        for row in clear
     ]
-    for split, rows in reviews.items()
-}
-x = {
-    split: features.last_hidden_states(fresh(), tokenizer, [row["prompt"] for row in rows])
-    for split, rows in asked_reviews.items()
-}  # (N, D)
+    x[split] = features.last_hidden_states(fresh(), tokenizer, [row["prompt"] for row in asked_reviews[split]])  # (N, D)
 both = probes.first_tokens(tokenizer, ["positive", "negative"])
 own = x["test"] @ model.get_output_embeddings().weight.detach()[both].T.float().cpu()  # (N, 2)
 
@@ -852,12 +848,13 @@ def right_answers(says_positive):
 
 
 transfer = {(0, "the model's own answer"): right_answers((own[:, 0] > own[:, 1]).tolist())}
-print(f"the model's own answer: {exams.share_text(next(iter(transfer.values())))} right, in per cent")
+print("the model's own answer:", exams.share_text(next(iter(transfer.values()))), "right")
 assert len(x["pool"]) == len(asked_reviews["pool"])
 
 # %% [markdown]
 # Now the classifier, a logistic regression, and a LoRA, each from the same first reviews of the pool. The LoRA takes as many steps with few
-# examples as with many, by seeing them more often. With eight examples, which of the three will be ahead?
+# examples as with many, by seeing them more often. (`C=100 / n` weighs the mean loss against the penalty on large coefficients, in the same
+# way for any number of examples.) With eight examples, which of the three will be ahead?
 
 # %%
 predict("7.p8")
@@ -886,14 +883,18 @@ assert len(rows) == 5
 
 # %% [markdown]
 # The features are computed once. A new classifier on them takes a second and a file of a few kilobytes, and the model can serve many of
-# them at the same time. The price is that a classifier sorts and never writes. With intervals as wide as these, read the order of
-# two rows only where a comparison ranks them.
+# them at the same time. The price is that a classifier sorts and never writes.
+#
+# Your prediction was judged by the order of the rows alone. When this was written, no comparison ranked the classifier and the LoRA, with
+# few examples or with many, and no row was above the model's own answer, which needs no example. With 84 test reviews only a
+# difference of about 16 points would have shown in four cases out of five. So the honest choice here goes by cost. If you had to choose by
+# quality, you would need more test reviews before you needed more training reviews.
 #
 # **Try it.** Add a third number of examples. From which one on does fine-tuning pay?
 #
 # ## 10. The clinic
 #
-# Three patients. Each is a short training that ran without any error message, and each is wrong. The healthy run on the same examples is
+# There are three patients. Each is a short training that ran without any error message, and each is wrong. The healthy run on the same examples is
 # drawn in grey in the same axes. Look first, then say what it is. (The code is in `labutils/tuning/clinic.py`. Look there afterwards.)
 
 # %% tags=["device"]
@@ -908,7 +909,7 @@ assert len(patient_1.losses) == len(healthy.losses)
 quiz("7.a")
 
 # %% [markdown]
-# The second patient, on the same examples.
+# Here is the second patient, trained on the same examples.
 
 # %% tags=["device"]
 patient_2 = clinic.patient_2(fresh(), sick)
@@ -931,7 +932,7 @@ assert len(patient_3) == len(held_out)
 quiz("7.c")
 
 # %% [markdown]
-# Now the cures. A diagnosis is right if the treatment works, so each patient is trained again with the one fault taken out.
+# Now come the cures. A diagnosis is right if the treatment works, so each patient is trained again with the one fault taken out.
 
 # %% tags=["device"]
 cured_1, cured_2 = clinic.patient_1(fresh(), sick, cured=True), clinic.patient_2(fresh(), sick, cured=True)
@@ -951,7 +952,8 @@ assert all(before == after_ for before, after_ in patient_3) and any(before != a
 #
 # - Training on one task can take others away. Ask about them before and after, question by question, and look at the rate first.
 # - Rehearsal needs two controls, one with as many steps and one with as many examples of the task, and a look at the own task.
-# - An adapter leaves its base untouched to the last bit, so adapters can be swapped. Beside the weights one costs time, merged none.
+# - An adapter leaves its base untouched to the last bit, so adapters can be swapped. An adapter beside the weights costs time when the model
+#   writes, and a merged one need not.
 # - BitFit, adapters, soft prompts and LoRA differ by orders of magnitude in what they train. How well they learn depends on the rate first, so
 #   a comparison at one rate each says little about the methods.
 # - A soft prompt that starts from an instruction is that instruction before training. Afterwards its nearest words say little about it.

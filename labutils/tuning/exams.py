@@ -40,6 +40,16 @@ def pooled(scores: Mapping[str, MultipleChoiceScores], tests: Sequence[str]) -> 
     return list(chain.from_iterable(scores[test].log_likelihoods for test in tests))
 
 
+def compare_on(
+    tests: Sequence[str],
+    a: Mapping[str, MultipleChoiceScores],
+    b: Mapping[str, MultipleChoiceScores],
+    names: tuple[str, str] = ("A", "B"),
+) -> PairedComparison:
+    """Compare two models on several tests together, by the log-likelihoods of the right answers, in nats per answer."""
+    return compare(pooled(a, tests), pooled(b, tests), names)
+
+
 def change_table(caption: str, results: Results, tests: Sequence[str]) -> dict[str, PairedComparison]:
     """Show by how much the log-likelihood of the right answers changed, test by test and over all of them.
 

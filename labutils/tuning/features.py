@@ -1,4 +1,4 @@
-"""Feature-based transfer: a frozen model's vectors (lab 07)."""
+"""Feature-based transfer, a frozen model's vectors; and the bytes that a packed frozen model holds (lab 07)."""
 
 from __future__ import annotations
 
@@ -25,3 +25,15 @@ def last_hidden_states(model: Any, tokenizer: Any, prompts: Sequence[str]) -> Te
         else:
             states.append(model(ids, output_hidden_states=True, logits_to_keep=1).hidden_states[-1][0, -1])
     return torch.stack(states).float().cpu()
+
+
+def held_bytes(model: Any) -> dict[str, int]:
+    """Bytes of a QLoRA model's tensors, by what they are: "4-bit", "embedding and norms", "adapters".
+
+    A tensor with two names, as an embedding tied to the output matrix, counts once.
+    """
+    held = {"4-bit": 0, "embedding and norms": 0, "adapters": 0}
+    for name, tensor in {tensor.data_ptr(): (name, tensor) for name, tensor in model.state_dict().items()}.values():
+        packed = name.rpartition(".")[2] in ("qweight", "scale_codes", "scale_low", "scale_step")
+        held["adapters" if "lora_" in name else "4-bit" if packed else "embedding and norms"] += tensor.nbytes
+    return held

@@ -11,6 +11,7 @@ import torch
 
 from labutils.course.plots import show_table
 from labutils.errors import LabError
+from labutils.tuning.measured import seconds_of_a_pass
 
 
 @torch.inference_mode()
@@ -44,6 +45,18 @@ def writing_speeds(
                 torch.cuda.synchronize()
             if turn:
                 found[name].append(new_tokens / (time.perf_counter() - began))
+    return found
+
+
+def passes_in_turns(models: Mapping[str, Any], length: int, batch: int, rounds: int) -> dict[str, list[float]]:
+    """Seconds of a forward and backward pass of each model in each round; `batch` texts of `length` tokens.
+
+    The models take turns within a round, so that a busy moment of the machine meets all of them.
+    """
+    found: dict[str, list[float]] = {name: [] for name in models}
+    for _ in range(rounds):
+        for name, model in models.items():
+            found[name].append(seconds_of_a_pass(model, length=length, batch=batch, passes=1))
     return found
 
 

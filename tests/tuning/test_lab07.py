@@ -7,7 +7,7 @@ import torch
 from tiny_models import tiny
 
 from labutils.errors import LabError
-from labutils.tuning import Example, Method, exams, latency, prepare, trainable_count
+from labutils.tuning import Example, Method, exams, features, latency, prepare, trainable_count
 from labutils.tuning.clinic import healthy, patient_1, patient_2, patient_3
 from labutils.tuning.probes import MultipleChoiceScores, first_tokens, next_token_log_probs, score_first_tokens, told_apart
 
@@ -104,8 +104,19 @@ def test_the_tables_and_the_chart_hold_every_model(monkeypatch):
     verdicts = exams.change_table("title", RESULTS, ["facts"])
     assert verdicts["after"].difference == pytest.approx(-2.25) and verdicts["after"].ranked
     assert shown[1].count("-2.25 (") == 2  # the one test, and all tests together
+    assert str(exams.compare_on(["facts"], RESULTS["after"], RESULTS["before"], ("after", "before"))).startswith(
+        "before is better"
+    )
     exams.exam_chart("title", RESULTS, {"facts": 0.25})
     assert "before, after" in shown[2]
+
+
+def test_the_bytes_of_a_packed_model_add_up_and_a_tied_embedding_counts_once():
+    model = prepare(tiny(), Method("qlora", lora_rank=2))
+    held = features.held_bytes(model)
+    tensors = {tensor.data_ptr(): tensor.nbytes for tensor in model.state_dict().values()}
+    assert sum(held.values()) == sum(tensors.values()) and min(held.values()) > 0
+    assert held["adapters"] == 4 * trainable_count(model)
 
 
 # --- the clinic ---------------------------------------------------------------------------------------------------------
@@ -140,5 +151,7 @@ def test_models_take_turns_and_the_first_round_does_not_count():
     speeds = latency.writing_speeds({"a": tiny(), "b": tiny()}, Words(), "abc", new_tokens=2, rounds=3)
     assert {name: len(values) for name, values in speeds.items()} == {"a": 3, "b": 3}
     assert latency.more_time({"base": [10.0, 20.0], "other": [8.0, 20.0]}) == {"base": [0.0, 0.0], "other": [25.0, 0.0]}
+    passes = latency.passes_in_turns({"a": tiny(), "b": tiny()}, length=3, batch=2, rounds=2)
+    assert {name: len(values) for name, values in passes.items()} == {"a": 2, "b": 2} and min(map(min, passes.values())) > 0
     with pytest.raises(LabError, match="at least 1"):
         latency.writing_speeds({}, Words(), "abc", new_tokens=0, rounds=1)
