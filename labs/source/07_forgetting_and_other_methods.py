@@ -24,7 +24,7 @@
 # - compare fine-tuning with a classifier on frozen features, and say what the number of test questions allows you to conclude;
 # - recognise three classic faults of training code by their charts.
 #
-# The core path has seven exercises and three quizzes and takes about 90 minutes. *Going further*, at the end, is optional.
+# The core path has seven exercises and three quizzes and takes about two hours. *Going further*, at the end, is optional.
 # `hint("7.1")` helps with exercise 7.1, and so on. If the next cell finds no `labutils`, choose *Kernel > Change Kernel > LLM
 # Labs* and run it again.
 
@@ -551,7 +551,8 @@ assert rows[2][2] == tuning.trainable_count(tuning.prepare(fresh(), tuning.Metho
 # %% [markdown]
 # Now all of them learn the same task, each from fresh weights, with the same 144 examples in the same order and its own rate. Six
 # word tasks come together, plurals, past tenses, opposites, capitals, kinds and French, and 240 other words are the test. (The rates are
-# the library's defaults. They were settled on another task, and *Going further* searches them.) Which one will have the fewest right answers?
+# the library's defaults. They were settled on another task, and *Going further* searches them.) The measuring cell is the longest of the lab,
+# with six trainings of about 20 seconds each on two free cores. Which method will have the fewest right answers?
 
 # %%
 predict("7.p5")
