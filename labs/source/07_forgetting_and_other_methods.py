@@ -215,10 +215,10 @@ assert set(verdicts) == {"after"}
 # ## 3. Rehearsal, and its control
 #
 # The first remedy is a lower rate. This section takes 3e-4, less than a third of the rate above and still three times a usual one. The
-# second is **rehearsal**, which mixes
-# examples of other tasks into the training. A fair test of it needs a control. The mixture below has as many steps as the narrow training,
-# and half of its examples are kinds. So it is held against two runs, one with the same number of *steps* (24) and one with the same number
-# of *kinds* seen (12 steps of kinds alone). The rate is constant, so a look at the 24-step run after 12 of its steps is the run of 12.
+# second is **rehearsal**, which mixes examples of other tasks into the training. A fair test of it needs a control. The mixture below has
+# as many steps as the narrow training, and half of its examples are kinds. So it is held against two runs, one with the same number of
+# *steps* (24) and one with the same number of *kinds* seen (12 steps of kinds alone). The rate is constant, so a look at the 24-step run
+# after 12 of its steps is the run of 12.
 #
 # What is rehearsed are plurals and opposites, with other words than those in the test. Facts, patterns and sentiment are not rehearsed.
 
@@ -296,7 +296,7 @@ assert len(lora) == len(exam)
 # Now read the table test by test. The four tests did not agree. On *sentiment* and *facts* LoRA forgot no more than full fine-tuning did,
 # and its lead in forgetting came from *patterns* and *opposites*. So the answer depends on what you ask about, and an average over tests
 # depends on which tests are in it. None of this refutes Biderman et al., who searched for a good rate for each method before they compared.
-# It shows that LoRA does not forget less at any rate and on any test.
+# It shows that LoRA need not forget less at every rate and on every test.
 #
 # Compare the two full runs as well. The one at the higher rate forgot far more in half as many steps, and the gap between the two is larger
 # than the one between LoRA and full fine-tuning.
@@ -715,7 +715,8 @@ assert len(nearest) == len(start_ids)
 # Read the moves beside the nearest words. When this was written, every vector still had the word it started from as its nearest, although it
 # had moved by most of its own length. Spelled out by its nearest words, the trained prompt is the old instruction to the letter. As a text
 # that instruction made no difference to the right answers, and the trained vectors made a large one. So what a soft prompt has learned cannot
-# be read from its nearest words. The start mattered little. Instruction and random words could not be told apart after the training.
+# be read from its nearest words. Whether the start mattered stays open, because after the
+# training the two prompts could not be told apart.
 #
 # Lester et al. (2021) compare prompt tuning with full fine-tuning on T5 models of growing size. With the small ones it stays behind, and
 # the gap closes at about 10 billion parameters (their figure 1). They train for 30,000 steps, and here it was 18.
@@ -754,7 +755,8 @@ assert held["4-bit"] > 0
 # a part of that.
 #
 # Compare the first two rows before you say which of the two learned better. When this was written, LoRA had more right answers and QLoRA the
-# higher log-likelihood. Where two measures disagree, one short training with one seed shows no winner, and no reason why 4 bits should help.
+# higher log-likelihood, and the sentence below the table compares the log-likelihoods alone. Where two measures disagree, one short training
+# with one seed shows no winner, and no reason why 4 bits should help.
 #
 # Next comes the memory, predicted from the formats and measured on the tensors. (*nf4 double* is lab 04's format of 4 bits, with scales
 # that are quantized in turn.) Which part will be the largest?
