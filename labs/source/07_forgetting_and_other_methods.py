@@ -296,7 +296,7 @@ assert len(lora) == len(exam)
 # Now read the table test by test. The four tests did not agree. On *sentiment* and *facts* LoRA forgot no more than full fine-tuning did,
 # and its lead in forgetting came from *patterns* and *opposites*. So the answer depends on what you ask about, and an average over tests
 # depends on which tests are in it. None of this refutes Biderman et al., who searched for a good rate for each method before they compared.
-# It shows that LoRA need not forget less at every rate and on every test.
+# It shows that LoRA does not always forget less. The rate and the test decide.
 #
 # Compare the two full runs as well. The one at the higher rate forgot far more in half as many steps, and the gap between the two is larger
 # than the one between LoRA and full fine-tuning.
