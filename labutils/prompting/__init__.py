@@ -27,6 +27,7 @@ _NAMES = {
         "few_shot_prompt",
         "find_leaks",
         "shot_orders",
+        "words_by_task",
     ],
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _NAMES)

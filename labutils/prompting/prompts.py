@@ -150,6 +150,17 @@ def _chat(tokenizer: Any, turns: Sequence[Sequence[PromptPart]]) -> Prompt:
     return Prompt(tuple(part for part in [*parts, PromptPart("template", rendered[done:])] if part.text))
 
 
+def words_by_task() -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The rows of `load_words` by task and split, such as words["plural"]["test"] (lab 03)."""
+    from labutils.course.corpora import load_words
+
+    words: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for split, rows in load_words().items():
+        for row in rows:
+            words.setdefault(row["task"], {}).setdefault(split, []).append(row)
+    return words
+
+
 def draw_shots(pool: Sequence[DatasetRow], count: int, seed: int = 0, by: str | None = "label") -> list[DatasetRow]:
     """Draw `count` rows at random, balanced over the values of a column.
 

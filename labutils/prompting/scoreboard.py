@@ -111,5 +111,7 @@ class Scoreboard:
             for name, d in self.ends().items()
         ]
         show_table(
-            ("trial", "inputs", "won by the last arm", "lost", "wins needed", "beyond chance?"), rows, "Last arm against first"
+            ("trial", "inputs", "won by the last arm", "lost", "wins needed", "helps beyond chance?"),
+            rows,
+            "Last arm against first",
         )

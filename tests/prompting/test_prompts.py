@@ -23,6 +23,7 @@ from labutils.prompting.prompts import (
     few_shot_prompt,
     find_leaks,
     shot_orders,
+    words_by_task,
 )
 
 GOOD, BAD, QUERY = (
@@ -236,3 +237,8 @@ def test_the_course_pools_do_not_leak_and_the_test_sets_do(reviews):
     dialogues = load_dialogues()
     train, test = list(dialogues["train"]), list(dialogues["test"])
     assert not find_leaks(train, test, by="dialogue") and find_leaks(test[5:6], test, by="dialogue")[0].test == 5
+
+
+def test_words_come_by_task_and_split():
+    words = words_by_task()
+    assert len(words) == 9 and {task: (len(rows["pool"]), len(rows["test"])) for task, rows in words.items()}["sum"] == (24, 40)
