@@ -37,7 +37,7 @@ from labutils import check, guard, hint, load_encoder, load_model, outcome, pred
 # model, and the first to try), and loads the model.
 #
 # It also loads nine small tasks. Each has 64 words with their answers. We may show words from the **pool** as examples, and we ask
-# about the words of the **test set**.
+# about the words of the **test set**. Cells that ask the model about many words or texts take from seconds to a few minutes each.
 
 # %% tags=["device"]
 lab = start("03", seed=0)
@@ -48,13 +48,9 @@ import math
 import random
 import re
 import time
-from collections import Counter
 from statistics import fmean as mean
 
 import torch
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.naive_bayes import MultinomialNB
-from sklearn.pipeline import make_pipeline
 
 from labutils import course, evaluation, prompting
 from labutils.course import show_map, show_table
@@ -64,10 +60,7 @@ show_map("03")
 model, tokenizer = load_model(needs="decoder")
 window = model.config.max_position_embeddings
 turns = "turns" if tokenizer.chat_template else "bare"  # a base model has no template (section 6)
-words = {}
-for split, rows in course.load_words().items():
-    for row in rows:
-        words.setdefault(row["task"], {}).setdefault(split, []).append(row)
+words = prompting.words_by_task()  # words["plural"]["pool"][0]["word"] is "shoe"
 show_table(("task", "three words of the pool"), [
     (task, ", ".join(f"{row['word']} -> {row['answer']}" for row in parts["pool"][:3])) for task, parts in words.items()
 ])  # fmt: skip
@@ -113,8 +106,6 @@ def right(shots, rows):
 
 
 print(arrow_prompt(draw("plural", 0)[:2], "wolf"))
-
-# %%
 predict("3.p1")
 
 # %% tags=["device"]
@@ -143,9 +134,9 @@ outcome("3.p1", 100 * average[8].mean)
 assert all(0 <= span.low <= span.high <= 1 for span in average.values())
 
 # %% [markdown]
-# No weight has changed, and nobody told the model what to do. With two lines it has found out, and with eight it answers most words
-# that it has never been shown. The intervals come from resampling the test words (lab 06 builds them by hand), each with its mean
-# over the draws of shots.
+# No weight has changed, and nobody told the model what to do. Two lines are enough for about half of the answers, and eight for
+# most of them, on words that no shot has shown. The intervals come from resampling the test words (lab 06 builds them by hand),
+# each with its mean over the draws of shots.
 #
 # What does it write before it knows? **Try it** with words of your own, or with another task from the table.
 
@@ -185,8 +176,6 @@ def shuffled(shots):
 labels = ("fish", "bird", "tree", "flower")
 nouns = [row["word"] for row in words["upper case"]["pool"] if row["word"] not in labels]
 print(arrow_prompt(shuffled(draw("plural", 0)[:4]), "wolf"))
-
-# %%
 predict("3.p2")
 
 # %% tags=["device"]
@@ -210,13 +199,13 @@ outcome("3.p2", 1 if len(collapsed) == 4 else 2 if collapsed else 3)
 assert len(table) == 4
 
 # %% [markdown]
-# Read the table by rows. For *plural* and *opposite* the true pairs matter: with shuffled answers accuracy collapses. For *kind*
-# and *capital* the shuffled shots are nearly as good. Here the model has recognised a task that it knew from training, and the
+# Read the table by rows. For *plural* and *opposite* the true pairs matter, and with shuffled answers accuracy collapses. For
+# *kind* and *capital* shuffling costs little or nothing. Here the model has recognised a task that it knew from training, and the
 # shots only tell it which task that is and what an answer looks like. Pan et al. (2023, arXiv:2305.09731) call the two effects
 # **task recognition** and **task learning**. So the finding of Min et al. holds here for some tasks and fails for others.
 #
-# Form alone is not enough. With other nouns as answers little is left. Only for *kind* does the model sometimes name the right
-# class, which no shot has shown it.
+# Form alone is not enough. With other nouns as answers little is left. Only for *kind* does the model still name the right class
+# now and then, although no shot has shown it.
 #
 # ### Labels that mean nothing
 #
@@ -242,8 +231,6 @@ def renamed(rows):
     return [{**row, "answer": colours[row["answer"]]} for row in rows]
 
 
-
-# %%
 predict("3.p3")
 
 # %% tags=["device"]
@@ -262,9 +249,11 @@ outcome("3.p3", 100 * mean(by_name["renamed to colours"]))
 assert len(table) == 3
 
 # %% [markdown]
-# With the names taken away, the model falls far below its score with the true labels, although the sixteen shots hold all that a
-# person needs. Wei et al. (2023, arXiv:2303.03846) found the same difference between small and large models. Large ones follow
-# renamed or turned labels, and small ones fall back on what the words mean.
+# With the names taken away, the default model falls far below its score with the true labels, and its interval reaches down to a
+# guess, although the sixteen shots hold all that a person needs. (Shuffled, *kind* comes out ahead in the table above and behind
+# in this one. Two draws of shots are too few to rank arms that lie so close.) Wei et al. (2023, arXiv:2303.03846) found the same
+# difference between small and large models. Large ones follow renamed or turned labels, and small ones fall back on what the
+# words mean.
 #
 # **Try it** with other names for the labels, or with eight shots in place of sixteen.
 #
@@ -375,13 +364,14 @@ assert all(abs(a - b) < 1e-3 for a, b in zip(ours, theirs, strict=True))
 # ### What does it say to nothing?
 #
 # The last thing to change about the shots is their **order**. Lu et al. (2022, arXiv:2104.08786) found orders of the same shots
-# near the best and near chance. Here are two draws of two shots, each in both orders, with the accuracy on the plain reviews.
+# near the best and near chance. Here are two draws of two shots, each in both orders, with the accuracy on the plain reviews. (To
+# save time, we ask about only half of the plain and hard reviews from here on, unless there is a GPU.)
 #
 # The other columns show what the prompt says to a text without content, where a prompt without bias would be undecided. There are
 # two kinds of empty text: signs such as "N/A" (Zhao et al. 2021, arXiv:2102.09690), and random words of the pool (Fei et al. 2023,
 # arXiv:2305.19148).
 
-# %% tags=["device"]
+# %%
 vocabulary = " ".join(row["text"] for row in pool).split()
 signs = [{"text": text} for text in ("N/A", "[MASK]", "")]
 plain, hard = (groups[name][: lab.size(smoke=2, small=n, gpu=2 * n)] for name, n in (("plain", 28), ("hard", 14)))
@@ -394,6 +384,7 @@ def likelihoods(shots, rows):
     return prompting.label_log_likelihoods(model, tokenizer, prompts, task.endings())
 
 
+# %% tags=["device"]
 table = []
 for seed in (0, 1):
     for shots in prompting.shot_orders(prompting.draw_shots(pool, 2, seed), 2):
@@ -402,11 +393,8 @@ for seed in (0, 1):
         accuracy = mean(a == row["label"] for a, row in zip(chosen, plain, strict=True))
         order = f"draw {seed + 1}: " + ", ".join(row["label"] for row in shots)
         table.append((order, f"{accuracy:.2f}", f"{positive[:3].mean():.2f}", f"{positive[3:].mean():.2f}"))
-show_table(
-    ("two shots, in order", "accuracy", 'P(positive) for "N/A" and the like', "for random words"),
-    table,
-    f"{len(plain)} plain reviews",
-)
+header = ("two shots, in order", "accuracy", 'P(positive) for "N/A" and the like', "for random words")
+show_table(header, table, f"{len(plain)} plain reviews")
 record("accuracy by order of two shots", [row[:2] for row in table])
 assert len(table) == 4
 
@@ -453,6 +441,11 @@ quiz("3.a")
 
 
 # %%
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import make_pipeline
+
+
 def naive_bayes(examples, rows):
     """The likelier label of each row, from word counts in the examples (each count plus one, so that none is zero)."""
     classifier = make_pipeline(CountVectorizer(token_pattern=r"\w+"), MultinomialNB(fit_prior=False))
@@ -485,7 +478,7 @@ assert len(found["raw"]) == 1 + 4 * len(seeds)
 # %% tags=["device"]
 middle = {name: figures.curve(by_draw) for name, by_draw in found.items()}
 figures.curves_figure(
-    "Reviews: the model with shots, and naive Bayes trained on the same shots", middle, "accuracy (0 to 1)", floor=0.5
+    "Plain and hard reviews: the model with shots, naive Bayes trained on them", middle, "accuracy (0 to 1)", floor=0.5
 )
 answers = {f"{name}, 8 reviews": figures.by_row(by_draw, 8) for name, by_draw in found.items()}
 answers["naive Bayes, all of the pool"] = [float(x) for x in trained]
@@ -502,12 +495,14 @@ outcome("3.p4", ahead if verdict.ranked else 3)
 assert len(table) == 4
 
 # %% [markdown]
-# Eight reviews are enough to tell a pretrained model what is asked, since it has known since its training what the words mean.
-# Naive Bayes starts with nothing, and 84 reviews teach it little more than a coin. Where a model already knows the task, shots are
-# the cheaper way. Where it does not, as with the colours above, only training helps.
+# Eight reviews are enough to tell a pretrained model what is asked, since it has known from its training what the words mean.
+# Naive Bayes starts with nothing, and 84 reviews leave it close to a coin. Where a model already knows the task, shots are the
+# cheaper way. Where it does not, as with the colours above, shots do not help a small model. It has to be trained, or a larger
+# one taken.
 #
-# The model's curve does not rise steadily. Each draw of shots has a bias of its own, and two draws are few. On the hard reviews
-# neither can be told from a coin. Irony is not in the words, and an average over both kinds would hide that.
+# The figure takes plain and hard reviews together, so its points lie lower than the table's plain reviews. The model's curve does
+# not rise steadily. Each draw of shots has a bias of its own, and two draws are few. On the hard reviews neither can be told from
+# a coin. Irony is not in the words, and an average over both kinds would hide that.
 #
 # ### The leak alarm
 #
@@ -573,8 +568,9 @@ record("tasks beyond reach: accuracy with 4 and 16 shots", {row[0]: row[1:3] for
 assert len(table) == 3
 
 # %% [markdown]
-# Backwards spelling is out of reach. A token is a whole word here, and the model never sees its letters (lab 01). Sums and French
-# lie between, and twelve more shots do not carry them over.
+# Backwards spelling is out of reach. A token is a whole word here, and the model never sees its letters (lab 01). French and sums
+# lie between, and twelve more shots do not carry them over. With this draw of shots the sums even get worse. A draw of four can
+# be a lucky one, and the intervals allow for the choice of words but not for the choice of shots.
 #
 # The other limit is the length of the answer. We ask for a **summary** of a dialogue and score it with ROUGE-1 (lab 06) against
 # three references, beside a program of one line, which copies the first three turns. The prompts are conversations in the model's
@@ -595,16 +591,17 @@ rouge = {
     n: [mean(evaluation.rouge_n(t, ref, 1).f1 for ref in row["references"]) for t, row in zip(v, few, strict=True)]
     for n, v in texts.items()
 }
-show_table(("", f"ROUGE-1, {len(few)} dialogues (95 %)", "of this dialogue"), [
+show_table(("", f"ROUGE-1, {len(few)} dialogues (95 %)", "its summary of this dialogue"), [
     (name, figures.interval_text(v), texts[name][0]) for name, v in rouge.items()
 ])  # fmt: skip
 record("mean ROUGE-1 of summaries", {name: round(mean(v), 3) for name, v in rouge.items()})
 assert all(0 <= value <= 1 for v in rouge.values() for value in v)
 
 # %% [markdown]
-# With the default model neither prompt beats the program that copies, and two shots do not help. The model writes sentences of the
-# right kind, and is wrong about who does what. Read the sample before you believe a score. Copying is the floor that any summary
-# has to beat. Lab 05 trains the model on 500 dialogues and comes back to this task.
+# With the default model neither prompt beats the program that copies, and two shots do not help. The model writes sentences of
+# the right kind, and is wrong about who does what. (A completion that reaches the cap of 56 tokens ends in mid-sentence.) Read
+# the sample before you believe a score. Copying is the floor that any summary has to beat. Lab 05 trains the model on 500
+# dialogues and comes back to this task.
 #
 # ## 5. The token budget
 #
@@ -814,13 +811,15 @@ schema = {"type": "object", "properties": fields, "required": list(fields), "add
 example, *adverts = material["advert"]
 print(adverts[0]["text"], json.dumps(adverts[0]["answer"]), sep="\n")
 for text in (json.dumps(adverts[0]["answer"]), '{"thing": "bicycle", "colour": "crimson", "price": "120"}', "A red bicycle."):
-    print(len(prompting.check_json(text, schema).errors), "errors against the schema in", text)
+    print("errors against the schema:", len(prompting.check_json(text, schema).errors), "in", text)
 
 # %% [markdown]
 # **Constrained decoding** puts the schema into the decoding loop. The program writes braces, names and quotation marks itself.
 # Where a value is due, it lets the model choose among the tokens that the schema allows there, and among no others.
 #
-# The loop below does it by hand. It keeps the keys and values of what has been read (lab 02), so each step reads only what is new.
+# The loop below does it by hand. First it lists which tokens a value may consist of. Inside a text these are all tokens without a
+# quotation mark, until one closes the text. A whole number is made of digits, until a comma ends it. The loop keeps the keys and
+# values of what has been read (lab 02), so each step reads only what is new.
 #
 # Four arms. The first asks for JSON and names the fields and what they may hold. The second has the same prompt and decodes under
 # the schema. The third writes freely again, after one solved advertisement. The fourth has both. How many of the third arm's 24
@@ -857,10 +856,16 @@ def write_value(read, scores, kind, longest=8):
     return value
 
 
+# %% [markdown]
+# The object is written field by field. The program puts down what the schema fixes, such as `{"thing": "`. The model then writes a
+# text or a number with the function above, or chooses among the options that a field has.
+
+
+# %%
 @torch.no_grad()
 def constrained_json(prompt, fields):
     """A JSON object after the prompt, its values chosen by the model among the tokens that the fields allow."""
-    cache, text, unread = DynamicCache(config=model.config), "", prompt
+    cache, text, unread = DynamicCache(config=model.config), "", prompt  # what was read, what was written, what is still to be read
 
     def read(new):  # the scores (V) of the next token after some more text, or one more token
         ids = torch.tensor([tokenizer(new).input_ids if isinstance(new, str) else [new]], device=model.device)
@@ -873,14 +878,12 @@ def constrained_json(prompt, fields):
         opening = (", " if text else "{") + f'"{name}": {quote}'
         scores = read(unread + opening)
         starts = {tokenizer(option).input_ids[0]: option for option in options}  # an option is known by its first token
-        value = starts[max(starts, key=scores.tolist().__getitem__)] if options else write_value(read, scores, kind)
+        value = starts[max(starts, key=scores.__getitem__)] if options else write_value(read, scores, kind)
         unread = (value if options else "") + quote
         text += opening + value + quote
     return text + "}"
 
 
-
-# %%
 predict("3.p5")
 
 # %% tags=["device"]
@@ -891,30 +894,37 @@ notes = adverts[: lab.size(smoke=2, small=24)]
 bare = [f"{form}\n\nAdvertisement: {note['text']}\nJSON:" for note in notes]
 shown = [f"{form}{solved}\n\nAdvertisement: {note['text']}\nJSON:" for note in notes]
 cap = 2 * max(len(tokenizer(json.dumps(note["answer"])).input_ids) for note in adverts)
+arms = {"asked": bare, "asked, schema in the loop": bare, "one example": shown, "one example, schema in the loop": shown}
 seconds, texts = {}, {}
-for arm, prompts in (("asked", bare), ("asked, schema in the loop", bare), ("one example", shown), ("one example, schema in the loop", shown)):
+for arm, prompts in arms.items():
     began = time.perf_counter()
     if arm.endswith("loop"):
         texts[arm] = [constrained_json(prompt + " ", fields) for prompt in prompts]
     else:
         texts[arm] = [t + "}" for t in prompting.generate_texts(model, tokenizer, prompts, lab.size(smoke=6, small=cap), ["}"])]
     seconds[arm] = time.perf_counter() - began
+assert all(len(v) == len(notes) for v in texts.values())
+
+# %% [markdown]
+# An answer is **valid** if it keeps the schema. Its **fields right** are those that agree with the advertisement. An answer that
+# cannot be read has none.
+
+# %% tags=["device"]
 show_table(("arm", "the first advertisement"), [(arm, v[0][:200]) for arm, v in texts.items()])
 found = {arm: [first_json(t) for t in v] for arm, v in texts.items()}
-true = [
-    f"{mean(d.get(key) == note['answer'][key] for d, note in zip(v, notes, strict=True) for key in fields):.0%}"
-    for v in found.values()
-]
+shares = [mean(d.get(key) == note["answer"][key] for d, note in zip(v, notes, strict=True) for key in fields) for v in found.values()]
 valid = {arm: [prompting.check_json(t, schema).valid for t in v] for arm, v in texts.items()}
-board.add("JSON that keeps the schema", valid, fields_right=true, seconds=[f"{s:.1f}" for s in seconds.values()])
+board.add("JSON that keeps the schema", valid, fields_right=[f"{x:.0%}" for x in shares], seconds=[f"{s:.1f}" for s in seconds.values()])
 outcome("3.p5", sum(valid["one example"]))
 assert all(all(hits) for arm, hits in valid.items() if arm.endswith("loop"))
 
 # %% [markdown]
 # Under the schema every answer is valid, because nothing else can be written. That holds for any model, also for one with random
 # weights. Whether an answer is *true* is another matter, and the column `fields right` has it. With the default model the schema
-# alone takes the answers from none valid to all, with about half of the fields right. One example makes free writing valid too, and
-# most fields right. So show an example, and keep the schema in the loop for the day on which the example is not enough.
+# alone takes the answers from none valid to all, with about half of the fields right. One example makes free writing valid too,
+# and most fields right. So show an example, and keep the schema in the loop for the day on which the example is not enough. One
+# flaw is left in our loop. It writes the space before `true` or `false` itself and asks the model for half of a token, against
+# which section 1 warned. **Try it.** Let these two options begin with the space, and see whether more fields are right.
 #
 # Its price is speed, because our loop does one advertisement at a time. Serving programs do the same inside a batch and compile the
 # schema to a mask over the vocabulary first (Willard and Louf 2023, arXiv:2307.09702).
@@ -939,11 +949,6 @@ def fenced(rows):
     return [{**row, "text": f'"""{row["text"]}"""'} for row in rows]
 
 
-
-# %%
-predict("3.p6")
-
-# %% tags=["device"]
 targets = groups["plain"][: lab.size(smoke=2, small=24, gpu=56)]
 hostile = [{**row, "text": f"{row['text']} {attack.format(other[row['label']])}"} for row in targets]
 shots = prompting.draw_shots(pool, lab.size(smoke=2, small=8), seed=0)
@@ -951,6 +956,9 @@ guarded = dataclasses.replace(task, instruction=warning)
 arms = {"no intruder": (task, shots, targets), "intruder": (task, shots, hostile)}
 arms["intruder, fenced"] = (task, fenced(shots), fenced(hostile))
 arms["intruder, fenced and warned"] = (guarded, fenced(shots), fenced(hostile))
+predict("3.p6")
+
+# %% tags=["device"]
 odds = {}  # calibrated log-odds of the right label
 for arm, (wording, given, rows) in arms.items():
     empty = noise if given is shots else fenced(noise)
@@ -1019,7 +1027,8 @@ assert len(board.trials) == 4
 
 # %% [markdown]
 # A chain of thought needs links that hold. The middle arm has the whole plan given, and what is still wrong there is arithmetic.
-# For such a model let a program do the sums.
+# With so few right answers in every arm the trial cannot say whether the steps help, and `more inputs needed` says so. For such a
+# model let a program do the sums.
 #
 # Two more principles, to solve before grading and to give leave not to know, stand in *Going further*.
 
@@ -1033,8 +1042,9 @@ assert len(board.trials) == 4
 
 # %% [markdown]
 # Each line is a test of its own, and four tests at one in twenty are four chances to be fooled, so do not build on a result that
-# passes by one win. The model here is the instruct model only. The base model that it was made from is not part of the course, and
-# bare text is as near as we get to it.
+# passes by one win. A *no* in the last column need not mean that nothing was found. With the default model the fences lose beyond
+# chance. The model here is the instruct model only. The base model that it was made from is not part of the course, and bare text
+# is as near as we get to it.
 #
 # To try the principles on a larger model, give `LABS_MODEL` a hub id or the folder of a saved model, and run this notebook again.
 # With 1.7 B parameters in float32 the weights below take 6.8 GB.
@@ -1069,9 +1079,11 @@ show_table(("shots", "tokens per request", "accuracy"), ledger, "Reviews, calibr
 assert len(ledger) == len(REVIEW_SHOTS)
 
 # %% [markdown]
-# The tokens grow in a straight line, and the accuracy does not. In a short window five or six shots are a good rule of thumb.
-# Models with long windows can gain from hundreds (Agarwal et al. 2024, arXiv:2404.11018), and pay for them each time. A model that
-# needs fewer shots for the same accuracy suits the task better, which is a reason to choose between two models.
+# The tokens grow in a straight line, and the accuracy does not. A common rule of thumb for a short window is five or six shots.
+# These tables show how rough it is. The words still gain clearly from four to eight and a little from there to sixteen, while the
+# reviews show no steady gain after the first shot. So draw the curve for your own task. Models with long windows can gain from
+# hundreds (Agarwal et al. 2024, arXiv:2404.11018), and pay for them each time. A model that needs fewer shots for the same
+# accuracy suits the task better, which is a reason to choose between two models.
 #
 # After **fine-tuning** a model needs no shots, so its requests cost what the first row costs. It can also learn a mapping that
 # shots cannot teach a small model, such as our colours. It needs examples. Naive Bayes with 84 reviews is a warning that 84 are
