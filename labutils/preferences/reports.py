@@ -10,6 +10,7 @@ from torch import Tensor
 
 from labutils.errors import LabError
 from labutils.evaluation.intervals import Interval, as_scores, bootstrap_interval
+from labutils.validation import require_tensor
 
 
 def t_interval(values: Sequence[float] | Tensor, level: float = 0.95) -> Interval:
@@ -63,7 +64,25 @@ def agreement(values: Tensor, pairs: Tensor, goal: Tensor | None = None) -> list
 
     Returns:
         a share for each note that has a pair, in the order in which the notes occur.
+
+    Raises:
+        LabError: tensors of other shapes or types, or a pair that names a note or a reply that is not there.
     """
+    require_tensor("values", values, 2)
+    require_tensor("pairs", pairs, 2, last=3, floating=False)
+    if (
+        pairs.is_floating_point()
+        or pairs.is_complex()
+        or values.dim() != 2
+        or pairs.dim() != 2
+        or (goal is not None and goal.shape != values.shape)
+    ):
+        raise LabError(
+            "values and goal have one shape (N, K), and pairs (P, 3) whole numbers: give one number per reply, and one row per pair."
+        )
+    count, replies = values.shape
+    if pairs.numel() and not (int(pairs.min()) >= 0 and int(pairs[:, 0].max()) < count and int(pairs[:, 1:].max()) < replies):
+        raise LabError(f"pairs names a note or a reply that is not among the {count} times {replies} of values.")
     by_note: dict[int, list[float]] = {}
     for note, first, second in pairs.tolist():
         wanted = 1.0 if goal is None else float(goal[note, first] - goal[note, second])
