@@ -491,8 +491,8 @@ assert fine < 1.03 * perplexity["fp32"] < medium < coarse / 10 or not lab.course
 # %% [markdown]
 # int8 with a scale per row is close to free. Four bits cost something even in blocks. Of the two schemes in blocks the default
 # model loses less with NF4, and the two intervals do not overlap. With one scale per matrix, four bits give a model that is worse
-# than blind guessing. An error of 1 % in the weights is harmless here, and one of 10 % is not. (One scale per matrix in 8 bits
-# lies between, in error and in loss.) (Larger models lose less at 4 bits. Dettmers and Zettlemoyer 2023 measured it.)
+# than blind guessing. An error of 1 % in the weights is harmless here, and one of 10 % is not. One scale per matrix in 8 bits lies
+# between, in error and in loss. (Larger models lose less at 4 bits. Dettmers and Zettlemoyer 2023 measured it.)
 #
 # Course notes sometimes list quantization among the "scaling laws". A **scaling law** is a measured relation between the loss and
 # the parameters, data and compute of *training*. Quantization changes how finished numbers are stored. The confusion has a reason.
@@ -668,7 +668,7 @@ for config in (MistralConfig(), FalconConfig(), Gemma2Config(), JambaConfig()):
 show_table(("configuration", "one formula, GiB", "layer by layer, GiB"), rows, "Key-value cache of 32,000 tokens in 16 bits")
 
 # %% [markdown]
-# One formula is too high for each of the first three. Mistral's layers look back over 4,096 tokens only, Falcon's queries all share
+# The single formula is too high for the first three. Mistral's layers look back over 4,096 tokens only, Falcon's queries all share
 # one key-value head, and every other layer of Gemma 2 looks back over 4,096 tokens. Jamba is refused.
 #
 # ### While it learns
