@@ -1058,7 +1058,8 @@ assert len(lookups) >= 20
 
 # %% [markdown] tags=["optional"]
 # So each search has questions on which it is the better one. Systems that must serve both use both, as the fusion of section 4 does.
-#
+
+# %% [markdown] tags=["optional"]
 # ### Order in the prompt
 #
 # Does it matter whether the right passage stands first or last among four? Models often use the middle of a long prompt least
