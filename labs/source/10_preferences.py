@@ -437,6 +437,7 @@ for axis, name, part in ((axes[0], "no leash", slice(0, n_seeds)), (axes[1], f"b
 axes[0].set_ylabel("mean of a batch")
 axes[0].legend()
 show(figure, "Two panels over the steps, without a leash and on a leash: proxy and truth, with the range of the seeds.")
+assert len(curves) == 3
 
 
 # %% tags=["device"]
