@@ -6,7 +6,6 @@ where an exercise has fewer, and runs the notebook to its end at the smoke profi
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
 import sys
@@ -64,7 +63,6 @@ def run(source: Path, turn: int) -> tuple[int, str]:
 
 def main(labs: Annotated[Optional[list[str]], typer.Argument(help="Numbers of labs; all by default.")] = None) -> None:
     """Run all rounds of the labs, and fail if a cell does."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     tried = failed = 0
     for source in sources():
         lab = source.name[:2]

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -228,47 +228,40 @@ def kept(name: str) -> Any:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
+def left(name: str, what: str, promised: str, target: str, say: Callable[[Any], tuple[str, bool | None]]) -> Promise:
+    """The line of a longer target, from what it left: what it measured, and whether the promise is kept."""
+    facts = kept(name)
+    return Promise(what, promised, *(say(facts) if facts else (f"{target} has not run here", None)))
+
+
 def longer() -> Iterator[Promise]:
-    """What the longer targets left: every right answer in its notebook, many runs of each, CUDA, how costs grow."""
-    runs, below, limits, gpu, grown = map(kept, ("repeats", "below", "limits", "gpu", "growth"))
-    what = "right answers that run in the cells below them"
-    if below:
-        good = not below["failed rounds"]
-        yield Promise(what, "all", f"{below['answers']} answers, {below['failed rounds']} rounds failed", good)
-    else:
-        yield Promise(what, "all", "`make test-below` has not run here", None)
-    if runs:
-        said = f"{runs['passed']} of {runs['runs']}, {runs['notebooks']} notebooks"
-        yield Promise(
-            "notebooks, again and again",
-            "20 runs, all pass",
-            said,
-            runs["passed"] == runs["runs"] if runs["of each"] >= 20 else None,
-        )
-    else:
-        yield Promise("notebooks, again and again", "20 runs, all pass", "`make test-repeat` has not run here", None)
-    what = "both editions of every lab: no network, 4 GiB, a 5 GB disk, two cores, not root"
-    if limits:
-        good = limits["passed"] == limits["notebooks"] and not limits["killed"]
-        said = f"{limits['passed']} of {limits['notebooks']}, {limits['killed']} processes killed, {limits['disk GB']} GB on the disk"
-        yield Promise(what, "all pass", said, good)
-    else:
-        yield Promise(what, "all pass", "`make test-limits` has not run here", None)
-    if gpu:
-        yield Promise(
-            "labs on CUDA", "all pass", f"{gpu['passed']} of {gpu['runs']} on {gpu['gpu']}", gpu["passed"] == gpu["runs"]
-        )
-    else:
-        yield Promise("labs on CUDA", "all pass", "unproven: `make test-gpu` has not run here", None)
+    """What the longer targets left: every right answer in its notebook, many runs of each, the walls, CUDA, how costs grow."""
+    yield left(
+        "below", "right answers that run in the cells below them", "all", "`make test-below`",
+        lambda f: (f"{f['answers']} answers, {f['failed rounds']} rounds failed", not f["failed rounds"]),
+    )  # fmt: skip
+    yield left(
+        "repeats", "notebooks, again and again", "20 runs, all pass", "`make test-repeat`",
+        lambda f: (f"{f['passed']} of {f['runs']}, {f['notebooks']} notebooks", f["passed"] == f["runs"] if f["of each"] >= 20 else None),
+    )  # fmt: skip
+    yield left(
+        "limits", "both editions of every lab: no network, 4 GiB, a 5 GB disk, two cores, not root", "all pass", "`make test-limits`",
+        lambda f: (
+            f"{f['passed']} of {f['notebooks']}, {f['killed']} processes killed, {f['disk GB']} GB on the disk",
+            f["passed"] == f["notebooks"] and not f["killed"],
+        ),
+    )  # fmt: skip
+    yield left(
+        "gpu", "labs on CUDA", "all pass", "unproven: `make test-gpu`",
+        lambda f: (f"{f['passed']} of {f['runs']} on {f['gpu']}", f["passed"] == f["runs"]),
+    )  # fmt: skip
+    grown = kept("growth")
     if not grown:
         yield Promise("how costs grow", "as the algorithm needs", "`python benchmarks/growth.py` has not run here", None)
     for line in grown or []:
-        limit = line["needed"] + SLACK
+        limit, found = line["needed"] + SLACK, line["exponent"]
         yield Promise(
-            f"growth: {line['what']}",
-            f"exponent {line['needed']:g}, at most {limit:g}",
-            f"{line['exponent']:.2f}",
-            line["exponent"] <= limit,
+            f"growth: {line['what']}", f"exponent {line['needed']:g}, at most {limit:g}", f"{found:.2f}", found <= limit
         )
 
 

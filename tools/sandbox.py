@@ -16,6 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from untouched import is_failure
+
 INSIDE = "LLM_LABS_SANDBOX"
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -66,7 +68,7 @@ def missing(sentence: str) -> None:
     Raises:
         SystemExit: the environment variable CI is set to anything but 0 or false.
     """
-    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+    if is_failure():
         sys.exit(f"sandbox: {sentence} In CI that is a failure.")
     print(f"sandbox: {sentence}", flush=True)
 

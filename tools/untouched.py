@@ -28,5 +28,5 @@ def difference(folder: Path, before: State) -> str:
 
 
 def is_failure() -> bool:
-    """Whether a difference is a failure: in CI, where nobody else uses the home."""
+    """Whether what is only said elsewhere is a failure: in CI, where nobody else uses the home and nobody reads along."""
     return os.environ.get("CI", "").lower() not in ("", "0", "false")

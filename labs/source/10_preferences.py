@@ -867,14 +867,12 @@ best_of_n = check("10.7", best_of_n)
 # It is a bound, and not the value as often written (Beirami et al. 2024, arXiv:2401.01879). With the eight texts both can be computed.
 
 # %%
-order = proxy_8.argsort()
-up_to = p_ref[order].cumsum(0)
 rows = []
 for n in (1, 2, 4, 16, 64):
-    best = up_to**n - torch.cat([torch.zeros(1), up_to[:-1]]) ** n  # in the order of the proxy
-    kl = float((best * (best / p_ref[order]).clamp(min=1e-30).log()).sum())
+    best = preferences.best_of(p_ref, proxy_8, n)  # how probable each text is as the best of n
+    kl = float(preferences.kl_divergence(best, p_ref))
     bound = math.log(n) - (n - 1) / n
-    rows.append((n, f"{best @ proxy_8[order]:.2f}", f"{best @ truth_8[order]:.2f}", f"{abs(kl):.2f}", f"{bound:.2f}"))
+    rows.append((n, f"{best @ proxy_8:.2f}", f"{best @ truth_8:.2f}", f"{abs(kl):.2f}", f"{bound:.2f}"))
     assert kl <= bound + 1e-5
 show_table(("n", "mean proxy", "mean truth", "KL, nats", "bound"), rows, "Best of n by the proxy, eight texts, exact")
 

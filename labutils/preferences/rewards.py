@@ -68,7 +68,7 @@ def minimising_weights(loss: Callable[[Tensor, Tensor], Tensor], preferred: Tens
         preferred, other: (P, F) features of the two texts of each pair.
         decay: the weight of the penalty.
     """
-    weights = torch.zeros(preferred.shape[1], requires_grad=True)
+    weights = torch.zeros(preferred.shape[1], dtype=preferred.dtype, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:

@@ -10,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from labutils.errors import LabError
 from labutils.preferences import frozen, replies
+from labutils.preferences.rewards import minimising_weights
 
 ROW = {"note": "The key to room 7 is with Ms. Adler.", "question": "Who has the key?", "answers": ["adler"], "replies": []}
 
@@ -77,20 +78,13 @@ def test_bradley_terry_on_linear_rewards_is_logistic_regression_without_intercep
     draw = torch.Generator().manual_seed(0)
     difference = torch.randn(80, 5, generator=draw, dtype=torch.float64)
     decay = 0.1
-    weights = torch.zeros(5, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights], max_iter=500, tolerance_grad=1e-10, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        loss = -functional.logsigmoid(difference @ weights).mean() + decay / 2 * weights @ weights
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
+    weights = minimising_weights(
+        lambda r, s: -functional.logsigmoid(r - s).mean(), difference, torch.zeros_like(difference), decay
+    )
     x = torch.cat([difference, -difference]).numpy()  # each pair in both orders, since it wants two classes
     y = [1] * 80 + [0] * 80
     found = LogisticRegression(fit_intercept=False, C=1 / (2 * 80 * decay), tol=1e-10, max_iter=1000).fit(x, y).coef_[0]
-    assert torch.allclose(weights.detach(), torch.tensor(found), atol=1e-5)
+    assert torch.allclose(weights, torch.tensor(found), atol=1e-5)
 
 
 ROWS = {"n": {"note": "Bus 14 goes at 9:10.", "question": "When?", "answers": ["9:10"], "replies": ["At 9:10.", "Never, silly."]}}
