@@ -17,7 +17,7 @@ TYPED = [
         "def f(instruction, shots, text):\n p = instruction + '\\n\\n'\n for r, l in shots:\n"
         "  p += f'Review: {r}\\nSentiment: {l}\\n\\n'\n"
         " return p + f'Review: {text}\\nSentiment: '",
-        "blank",
+        "ends in a space",
     ),
     (
         "3.1",
@@ -124,7 +124,7 @@ TYPED = [
         "3.4",
         'def f(shots, test_texts):\n    w = lambda x: "".join(re.findall(r"\\w+", x.lower()))\n'
         "    tests = [w(t) for t in test_texts]\n    return [i for i, s in enumerate(shots) if w(s) in tests]",
-        "Without blanks",
+        "Without spaces",
     ),
     (
         "3.4",
