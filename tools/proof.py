@@ -37,6 +37,8 @@ MINUTES = {"05": 9, **{f"{n:02}": 4 for n in (0, 1, 2, 3, 4, 6)}}  # of a lab, a
 FIRST_SEVEN = 20  # minutes of labs 00 to 06 together
 SECONDS = {"import labutils": 0.3, "from labutils import load_model; load_model()": 3.0}
 SLACK = 0.3  # of a measured exponent
+BESIDE = 0.9  # of the speed of the plain library call: the same, and room for noise
+SHARES = {"of the memory's bandwidth": 0.6, "of the matrix peak": 0.65}
 FED = "tests/test_public_doors.py"
 JUDGED = "tests/exercises/test_exercises.py"
 
@@ -234,6 +236,23 @@ def left(name: str, what: str, promised: str, target: str, say: Callable[[Any], 
     return Promise(what, promised, *(say(facts) if facts else (f"{target} has not run here", None)))
 
 
+def speeds(facts: dict[str, Any] | None) -> Iterator[Promise]:
+    """Rates beside the plain library call and beside the machine's limits, and where the rest of the time goes."""
+    if not facts:
+        yield Promise(
+            "speed", "beside the library and the machine's limits", "`python benchmarks/speed.py` has not run here", None
+        )
+        return
+    for line in facts["lines"]:
+        ratio = line["ours"] / line["theirs"]
+        said = f"{line['ours']:.4g} {line['unit']}, {ratio:.2f} times {line['plain']}"
+        yield Promise(f"speed: {line['what']}", f"at least {BESIDE:g} times the library", said, ratio >= BESIDE)
+        if line["share"] is not None:
+            least = SHARES[line["limit"]]
+            said = f"{line['share']:.0%} ({line['rest']})"
+            yield Promise(f"speed: {line['what']}", f"at least {least:.0%} {line['limit']}", said, line["share"] >= least)
+
+
 def longer() -> Iterator[Promise]:
     """What the longer targets left: every right answer in its notebook, many runs of each, the walls, CUDA, how costs grow."""
     yield left(
@@ -255,6 +274,7 @@ def longer() -> Iterator[Promise]:
         "gpu", "labs on CUDA", "all pass", "unproven: `make test-gpu`",
         lambda f: (f"{f['passed']} of {f['runs']} on {f['gpu']}", f["passed"] == f["runs"]),
     )  # fmt: skip
+    yield from speeds(kept("speed"))
     grown = kept("growth")
     if not grown:
         yield Promise("how costs grow", "as the algorithm needs", "`python benchmarks/growth.py` has not run here", None)

@@ -118,7 +118,7 @@ def labs(space: Space) -> None:
     must(space, "grep -q 'shut down the kernel' llm-labs/work/00_start_here.ipynb")
     solved = " ".join(f"{COURSE}/labs/solutions/{number}_*.ipynb" for number in LABS)
     pytest = f"{COURSE}/.venv/bin/python -m pytest -q -p no:cacheprovider --nbval --nbval-cell-timeout=600 --rootdir /tmp"
-    must(space, f"cd /tmp && {pytest} {solved}", show=3, variables={**SMOKE, "LABS_STRICT": "1", "PYTHONWARNINGS": "ignore"})
+    must(space, f"cd /tmp && {pytest} {solved}", show=3, variables={**SMOKE, "LABS_STRICT": "1"})
 
 
 def every_lab(space: Space) -> dict[str, int]:
@@ -129,7 +129,7 @@ def every_lab(space: Space) -> dict[str, int]:
             words = (
                 f"-q -p no:cacheprovider -p nbval_memory {mode} --nbval-cell-timeout=1200 -o addopts= --rootdir {COURSE} {path}"
             )
-            variables = {**SMOKE, "PYTHONPATH": f"{COURSE}/tools", "LABS_STRICT": "1", "PYTHONWARNINGS": "ignore"}
+            variables = {**SMOKE, "PYTHONPATH": f"{COURSE}/tools", "LABS_STRICT": "1"}
             done = space.run(f"cd /tmp && {COURSE}/.venv/bin/python -m pytest {words}", **variables)
             ran, passed = ran + 1, passed + (done.returncode == 0)
             lines = done.stdout.strip().splitlines()

@@ -190,7 +190,7 @@ def course(temporary: Path, home: Path, nbval: bool) -> None:
                 "--rootdir",
                 folder,
                 *notebooks,
-                variables={**variables, "PYTHONWARNINGS": "ignore"},
+                variables=variables,
                 cwd=folder,
                 show=True,
             )

@@ -42,6 +42,21 @@ LEFT = {
     "below": {"answers": 40, "failed rounds": 0},
     "limits": {"notebooks": 4, "passed": 4, "killed": 1, "disk GB": 2.6},
     "repeats": {"notebooks": 2, "of each": 20, "runs": 40, "passed": 40},
+    "speed": {
+        "lines": [
+            {"what": "sums", "unit": "a second", "ours": 10.0, "plain": "a library", "theirs": 20.0, "limit": "", "share": None},
+            {
+                "what": "products",
+                "unit": "a second",
+                "ours": 10.0,
+                "plain": "a library",
+                "theirs": 5.0,
+                "limit": "of the matrix peak",
+                "share": 0.5,
+                "rest": "copies 40%",
+            },
+        ]
+    },
     "growth": [{"what": "a sum", "needed": 1, "exponent": 1.2}, {"what": "a sort", "needed": 1, "exponent": 2.0}],
 }
 
@@ -57,6 +72,8 @@ def test_the_longer_targets_are_read_where_they_ran(tmp_path: Path, monkeypatch:
     assert lines["right answers that run in the cells below them"].kept and lines["notebooks, again and again"].kept
     (walled,) = (line for what, line in lines.items() if "not root" in what)
     assert walled.kept is False and "1 processes killed" in walled.measured
+    fast = [line for line in proof.longer() if line.what.startswith("speed")]
+    assert [line.kept for line in fast] == [False, True, False] and "copies 40%" in fast[2].measured
     assert lines["growth: a sum"].kept and lines["growth: a sort"].kept is False
 
 
