@@ -84,8 +84,9 @@ report: setup   ## run every solution notebook and write build/report/
 build: setup    ## labs/source to the learner notebooks, without outputs, and to the solutions, executed
 	$(RUN) tools/build.py
 
-bench: setup    ## start-up, loading and decoding, measured
+bench: setup    ## start-up and loading; decoding, training and scoring beside the library and the machine's limits
 	$(RUN) benchmarks/startup.py
+	$(RUN) benchmarks/speed.py
 
 lint: dev       ## ruff, mypy, codespell, and the direction of imports
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/codespell && $(BIN)/lint-imports

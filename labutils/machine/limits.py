@@ -77,16 +77,25 @@ def memory_limit(proc: Path = Path("/proc"), sys_fs: Path = Path("/sys/fs/cgroup
 
 
 def _cgroup_free(folder: Path) -> int | None:
-    """Bytes left in one cgroup; file pages that the kernel can drop at once count as free."""
-    for limit_name, usage_name, stat_name in (
-        ("memory.max", "memory.current", "inactive_file"),
-        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    """Bytes left in one cgroup. File pages that the kernel drops before it kills anything count as free.
+
+    Those are the inactive ones, and those of the active ones that no process has mapped: a file that was read twice is active, be it
+    a library of a program that ended long ago.
+
+    Source: "Memory Resource Controller" and "Control Group v2" in the kernel's documentation, memory.stat.
+    """
+    for limit_name, usage_name, prefix, mapped_name in (
+        ("memory.max", "memory.current", "", "file_mapped"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_", "total_mapped_file"),
     ):
         limit, usage = _number(folder / limit_name), _number(folder / usage_name)
         if limit is None or usage is None or limit >= _UNLIMITED:
             continue
         stat = dict(line.split(maxsplit=1) for line in (_read(folder / "memory.stat") or "").splitlines())
-        return limit - max(0, usage - int(stat.get(stat_name, 0)))
+        inactive, active, mapped = (
+            int(stat.get(name, 0)) for name in (f"{prefix}inactive_file", f"{prefix}active_file", mapped_name)
+        )
+        return limit - max(0, usage - max(inactive, inactive + active - mapped))
     return None
 
 

@@ -100,6 +100,24 @@ def v1_memory(limit: object, usage: int, stat: str) -> dict[str, object]:
             3,
             id="v1 file pages of the whole group are free",
         ),
+        pytest.param(
+            V2,
+            v2_memory(4 * GIB, 3 * GIB, f"active_file {2 * GIB}\nfile_mapped {GIB}"),
+            2,
+            id="v2 active file pages that nobody has mapped are free",
+        ),
+        pytest.param(
+            V2,
+            v2_memory(4 * GIB, 3 * GIB, f"active_file {GIB}\ninactive_file {GIB}\nfile_mapped {2 * GIB}"),
+            2,
+            id="v2 inactive ones are free though mapped",
+        ),
+        pytest.param(
+            V1,
+            v1_memory(4 * GIB, 3 * GIB, f"total_active_file {2 * GIB}\ntotal_mapped_file {GIB}\nactive_file {3 * GIB}"),
+            2,
+            id="v1 active file pages of the whole group",
+        ),
         pytest.param(V1, v1_memory(NO_LIMIT_V1, 3 * GIB, ""), 60, id="v1 no limit"),
     ],
 )
