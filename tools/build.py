@@ -16,7 +16,7 @@ from editions import ROOT, answers_text, code_cells, complaints, digest, make, s
 from nbclient.exceptions import CellExecutionError
 from report import keep_budgets, machine_facts
 from rich.console import Console
-from running import environment, execute, read, scratch_home
+from running import budget_of, environment, execute, read, scratch_home
 
 from labutils.content import kept_copy
 
@@ -61,7 +61,7 @@ def run(notebook: nbformat.NotebookNode, path: Path) -> dict[str, float] | None:
             return None
     tidy(notebook)
     notebook.metadata = metadata
-    return {"seconds": round(done.seconds, 1), "peak_rss_gib": round(done.peak_rss / 2**30, 2)}
+    return budget_of(done)
 
 
 def carried(notebook: nbformat.NotebookNode, solved: nbformat.NotebookNode) -> bool:

@@ -15,7 +15,7 @@ import typer
 from editions import ROOT, answers, sources, target, tidy
 from nbclient.exceptions import CellExecutionError
 from rich.console import Console
-from running import environment, execute, passed_exercises, read, scratch_home
+from running import budget_of, environment, execute, passed_exercises, read, scratch_home
 
 from labutils import __version__
 from labutils.course import doctor, plots
@@ -47,8 +47,7 @@ def run_lab(source: Path) -> tuple[dict[str, Any], str]:
         results = json.loads((home / "results" / f"{source.name[:2]}.json").read_text(encoding="utf-8"))
     tidy(notebook)
     entry = {
-        "seconds": round(run.seconds, 1),
-        "peak_rss_gib": round(limits.gib(run.peak_rss), 2),
+        **budget_of(run),
         "cells": len(run.cell_seconds),
         "checks": passed,
         "results": results,
@@ -87,19 +86,18 @@ def index(report: dict[str, Any]) -> str:
 
 def labs_table() -> str:
     """The README's table of labs, from the sources' titles and the measured budgets."""
-    measured = doctor.budgets()
-    lines = ["| lab | exercises | minutes | peak memory |", "| --- | --- | --- | --- |"]
+    known = doctor.budgets()
+    lines = ["| lab | exercises | minutes: core path | all cells | peak memory |", "| --- | --- | --- | --- | --- |"]
     for source in sources():
         title = re.search(r"^# # (.*)$", source.read_text(encoding="utf-8"), re.MULTILINE)
-        budget = measured["labs"][source.stem]
+        budget = known["labs"][source.stem]
+        core, all_cells = (f"{budget[key] / 60:.1f}" for key in ("core_seconds", "seconds"))
         count = len(exercise_ids(source.name[:2]))
         name = title[1] if title else source.stem
         lines.append(
-            f"| [{name}](labs/{source.stem}.ipynb) | {count} | {budget['seconds'] / 60:.1f} | {budget['peak_rss_gib']:.1f} GiB |"
+            f"| [{name}](labs/{source.stem}.ipynb) | {count} | {core} | {all_cells} | {budget['peak_rss_gib']:.1f} GiB |"
         )
-    note = (
-        f"Minutes to run all cells unattended, measured on {measured['cores']} cores without a GPU; your own time comes on top."
-    )
+    note = f"Minutes that the cells compute, measured on {known['cores']} cores without a GPU; your own time comes on top."
     return "\n".join([*lines, "", note, ""])
 
 
@@ -130,7 +128,7 @@ def keep_budgets(measured: Mapping[str, Mapping[str, Any]], machine: Mapping[str
     The machine's speed in the file is that of the day on which all labs were measured together.
     """
     earlier = {} if len(measured) == len(sources()) else doctor.budgets()
-    budgets = {name: {key: lab[key] for key in ("seconds", "peak_rss_gib")} for name, lab in measured.items()}
+    budgets = {name: {key: lab[key] for key in ("seconds", "core_seconds", "peak_rss_gib")} for name, lab in measured.items()}
     budgets = dict(sorted({**earlier.get("labs", {}), **budgets}.items()))
     kept = {**{key: earlier.get(key, machine[key]) for key in ("gflops", "cores")}, "labs": budgets}
     (ROOT / "labs" / "budgets.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from editions import tags
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -22,9 +23,10 @@ from labutils.machine import limits, settings
 
 @dataclass
 class Run:
-    """One notebook's run: seconds in all and a cell, peak resident memory of its kernel in bytes."""
+    """One notebook's run: seconds in all, of the cells of the core path, and of each cell; peak resident memory of its kernel in bytes."""
 
     seconds: float = 0.0
+    core_seconds: float = 0.0
     peak_rss: int = 0
     cell_seconds: list[float] = field(default_factory=list)
 
@@ -89,6 +91,7 @@ def execute(notebook: NotebookNode, folder: Path, variables: dict[str, str], tim
 
     def finished(cell: Any, cell_index: int, execute_reply: Any) -> None:
         run.cell_seconds.append(time.perf_counter() - began[cell_index])
+        run.core_seconds += run.cell_seconds[-1] * ("optional" not in tags(cell))
         pid = getattr(client.km and client.km.provisioner, "pid", None)
         if pid:
             run.peak_rss = max(run.peak_rss, limits.peak_rss(pid))
@@ -98,7 +101,17 @@ def execute(notebook: NotebookNode, folder: Path, variables: dict[str, str], tim
     start = time.perf_counter()
     client.execute(env=variables)
     run.seconds = time.perf_counter() - start
+    run.core_seconds += run.seconds - sum(run.cell_seconds)  # the kernel's start
     return run
+
+
+def budget_of(run: Run) -> dict[str, float]:
+    """What labs/budgets.json keeps of a run: seconds of all cells and of the core path, and the peak in GiB."""
+    return {
+        "seconds": round(run.seconds, 1),
+        "core_seconds": round(run.core_seconds, 1),
+        "peak_rss_gib": round(limits.gib(run.peak_rss), 2),
+    }
 
 
 def read(path: Path) -> NotebookNode:

@@ -16,8 +16,14 @@ def test_a_bound_is_kept_up_to_its_limit() -> None:
 
 
 def test_a_lab_without_a_measurement_is_not_called_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof.doctor, "budgets", lambda: {"labs": {"00_start_here": {"seconds": 300.0, "peak_rss_gib": 1.0}}})
+    monkeypatch.setattr(
+        proof.doctor,
+        "budgets",
+        lambda: {"labs": {"00_start_here": {"seconds": 300.0, "core_seconds": 120.0, "peak_rss_gib": 1.0}}},
+    )
     lines = {line.what: line.kept for line in proof.labs()}
+    (whole,) = (line for line in proof.labs() if line.what == "lab 00: all cells")
+    assert whole.measured == "5.0 min, of it the core path 2.0"
     assert lines["lab 00: all cells"] is False and lines["lab 00: peak of its kernel"] is True
     assert lines["lab 01"] is None
 
