@@ -43,7 +43,7 @@ from torch.nn import functional
 
 from labutils import evaluation, preferences
 from labutils.course import BLUE, GREY, ORANGE, load_preferences, new_figure, show_map, show_table
-from labutils.preferences import agreement, decode, features, over_notes, over_runs, over_seeds, t_interval, true_rewards
+from labutils.preferences import agreement, decode, features, over_notes, over_runs, over_seeds, true_rewards
 
 show_map("10")
 assert lab.name == "10"
@@ -611,7 +611,7 @@ for (leash, part), beta in zip(arms.items(), (FREE, HELD), strict=True):
     )
 held = sorted(((result[1][n_seeds:].mean().item(), name) for name, result in results.items()), reverse=True)
 (_, winner), (_, second) = held[:2]
-lead = t_interval(results[winner][1][n_seeds:] - results[second][1][n_seeds:])  # seed by seed
+lead = evaluation.t_interval(results[winner][1][n_seeds:] - results[second][1][n_seeds:])  # seed by seed
 print(f"{winner} minus {second} on the leash: {lead.mean:.2f} ({lead.low:.2f} to {lead.high:.2f})")
 outcome("10.p3", 4 if lead.low <= 0 else 1 + list(results).index(winner))
 record("truth on the leash", {name: round(float(r[1][n_seeds:].mean()), 2) for name, r in results.items()})

@@ -8,7 +8,7 @@ _NAMES = {
     "accuracy": ["ACCURACY_HEADER", "accuracy_rows", "mcnemar", "wilson_interval"],
     "bleu_score": ["bleu", "brevity_penalty", "clipped_counts", "closest_length", "sentence_bleu"],
     "comparisons": ["approximate_randomization", "compare", "holm", "paired_bootstrap", "wrong_winner_rate"],
-    "intervals": ["Interval", "bootstrap_interval"],
+    "intervals": ["Interval", "bootstrap_interval", "t_interval"],
     "meaning": ["embed", "similarity"],
     "ngram_explorer": ["explore_ngrams", "ngram_view"],
     "production": ["load_metric"],

@@ -18,7 +18,7 @@ _NAMES = {
         "rating",
         "reply_worth",
     ],
-    "reports": ["agreement", "over_notes", "over_runs", "over_seeds", "t_interval"],
+    "reports": ["agreement", "over_notes", "over_runs", "over_seeds"],
     "rewards": [
         "LIST_FEATURES",
         "compared",

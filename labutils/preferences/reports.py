@@ -9,35 +9,13 @@ from statistics import fmean
 from torch import Tensor
 
 from labutils.errors import LabError
-from labutils.evaluation.intervals import Interval, as_scores, bootstrap_interval
+from labutils.evaluation.intervals import bootstrap_interval, t_interval
 from labutils.validation import require_tensor
 
 
-def t_interval(values: Sequence[float] | Tensor, level: float = 0.95) -> Interval:
-    """The mean of a few runs and its Student t interval, which allows for how little a few runs say of their own spread.
-
-    Args:
-        values: one number per seed, two at least.
-        level: how often such an interval holds the true mean, if the runs are normally distributed.
-
-    Raises:
-        LabError: fewer than two numbers, a number that is not finite, or a level outside 0..1.
-
-    Example: 1, 2 and 3 have the mean 2 and an interval of -0.48 to 4.48.
-    """
-    from scipy.stats import t
-
-    if not 0 < level < 1:
-        raise LabError(f"level={level!r} must lie between 0 and 1.")
-    scores = as_scores([float(value) for value in values], "runs")
-    half = float(t.ppf((1 + level) / 2, len(scores) - 1)) * float(scores.std(ddof=1)) / len(scores) ** 0.5
-    mean = float(scores.mean())
-    return Interval(mean, mean - half, mean + half)
-
-
 def over_seeds(values: Sequence[float] | Tensor, bounds: tuple[float, float] = (-math.inf, math.inf)) -> str:
-    """`t_interval` as text, "1.20 (0.90 to 1.50)", cut off at the values that the quantity can have at all."""
-    found = t_interval(values)
+    """The Student t interval as text, "1.20 (0.90 to 1.50)", cut off at the values that the quantity can have at all."""
+    found = t_interval([float(value) for value in values])
     low, high = max(found.low, bounds[0]), min(found.high, bounds[1])
     return f"{found.mean:.2f} ({low:.2f} to {high:.2f})"
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from labutils.errors import LabError
 from labutils.evaluation import comparisons, intervals
@@ -72,3 +73,17 @@ def test_bad_input_is_one_sentence(call, word, says):
     with pytest.raises(LabError) as caught:
         call()
     says(caught.value, word)
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0, 3.0], [0.5, -2.5], [4.0, 4.1, 3.9, 4.05, 3.95]])
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_t_intervals_are_those_of_scipy(values, level):
+    found = intervals.t_interval(values, level)
+    low, high = stats.t.interval(level, len(values) - 1, loc=sum(values) / len(values), scale=stats.sem(values))
+    assert found.low == pytest.approx(low) and found.high == pytest.approx(high)
+
+
+@pytest.mark.parametrize("values, level", [([1.0], 0.95), ([], 0.95), ([1.0, float("nan")], 0.95), ([1.0, 2.0], 1.0)])
+def test_too_few_runs_and_odd_levels_are_refused(values, level):
+    with pytest.raises(LabError):
+        intervals.t_interval(values, level)

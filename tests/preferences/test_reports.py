@@ -1,23 +1,13 @@
-"""What lab 10's tables say: t intervals against SciPy's, agreement note by note; gradients against sums."""
+"""What lab 10's tables say: intervals as text, agreement note by note; gradients against sums."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from scipy import stats
 
-from labutils.errors import LabError
 from labutils.exercises.lab10 import clip, gradients
 from labutils.preferences import reports
 from labutils.preferences.toy import PROXY, REFERENCE, kl_divergence, tilted
-
-
-@pytest.mark.parametrize("values", [[1.0, 2.0, 3.0], [0.5, -2.5], [4.0, 4.1, 3.9, 4.05, 3.95]])
-@pytest.mark.parametrize("level", [0.8, 0.95])
-def test_t_intervals_are_those_of_scipy(values, level):
-    found = reports.t_interval(values, level)
-    low, high = stats.t.interval(level, len(values) - 1, loc=sum(values) / len(values), scale=stats.sem(values))
-    assert found.low == pytest.approx(low) and found.high == pytest.approx(high)
 
 
 def test_equal_runs_have_an_interval_without_width():
@@ -27,12 +17,6 @@ def test_equal_runs_have_an_interval_without_width():
 def test_an_interval_ends_where_the_quantity_ends():
     assert reports.over_seeds([99.0, 90.0, 93.0], (0, 100)).endswith("to 100.00)")
     assert reports.over_seeds([0.1, 5.0], (0, float("inf"))).split("(")[1].startswith("0.00 to")
-
-
-@pytest.mark.parametrize("values, level", [([1.0], 0.95), ([], 0.95), ([1.0, float("nan")], 0.95), ([1.0, 2.0], 1.0)])
-def test_too_few_runs_and_odd_levels_are_refused(values, level):
-    with pytest.raises(LabError):
-        reports.t_interval(values, level)
 
 
 def test_agreement_is_counted_note_by_note_and_ties_of_the_goal_are_left_out():
