@@ -435,7 +435,7 @@ for axis, name, part in ((axes[0], "no leash", slice(0, n_seeds)), (axes[1], f"b
     axis.axhline(float(worth.mean()), color=GREY, linestyle="--", label="truth of the reference")
     axis.set(title=name, xlabel="step", ylim=(-8, 11))
 axes[0].set_ylabel("mean of a batch")
-axes[0].legend()
+axes[1].legend(loc="lower right")
 show(figure, "Two panels over the steps, without a leash and on a leash: proxy and truth, with the range of the seeds.")
 assert len(curves) == 3
 
