@@ -18,9 +18,9 @@ CASES = {
     "load the model (second load)": "from labutils import load_model; load_model()",
 }
 TIMED = "import time; start = time.perf_counter()\n{code}\nprint(time.perf_counter() - start)"
-DECODE = """
+WORK = """
 import time, torch
-from labutils import load_model, machine
+from labutils import course, load_model, machine, tuning
 torch.set_num_threads(machine.cores())
 model, tokenizer = load_model()
 def rate(batch, tokens=40):
@@ -30,29 +30,51 @@ def rate(batch, tokens=40):
         start = time.perf_counter()
         model.generate(**inputs, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False)
     return batch * tokens / (time.perf_counter() - start)
-print(rate(1), rate(16), machine.gib(machine.peak_rss()))
+rates = rate(1), rate(16)
+pairs = [(row["word"], " " + row["answer"]) for row in course.load_words()["pool"]][:96]
+history = tuning.train(tuning.prepare(model, "lora"), tuning.build_examples(tokenizer, pairs), tuning.Recipe(1e-3, batch=16))
+print(*rates, history.tokens_per_second, machine.gib(machine.peak_rss()))
 """
+WAYS = {
+    "spinning for microseconds, as in the labs": THREADS,
+    "sleeping at once": {"OMP_WAIT_POLICY": "PASSIVE"},
+    "spinning for long, OpenMP's default": {},
+}  # how threads wait
+RATES = ("decoding, tokens/s", "decoding 16 at once, tokens/s", "training on short examples, tokens/s", "peak, GiB")
 
 
-def run(code: str, **variables: str) -> str:
-    """The output of a fresh interpreter."""
-    clean = {key: value for key, value in os.environ.items() if key not in THREADS}
-    return subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**clean, **variables}
-    ).stdout
+def start(code: str, **variables: str) -> subprocess.Popen[str]:
+    """A fresh interpreter at work."""
+    clean = {key: value for key, value in os.environ.items() if key not in THREADS} | {"LABS_PROGRESS": "0"}
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**clean, **variables})
+
+
+def numbers(process: subprocess.Popen[str]) -> list[float]:
+    """What an interpreter printed last."""
+    printed, _ = process.communicate()
+    if process.returncode:
+        sys.exit(process.returncode)
+    return [float(word) for word in printed.splitlines()[-1].split()]
+
+
+def row(name: str, values: list[float]) -> None:
+    """Print a line of the table."""
+    print(f"{name:90.90} {statistics.median(values):9.2f} {min(values):9.2f} {max(values):9.2f}", flush=True)
 
 
 def main(repeats: int = 5) -> None:
     """Print the table."""
-    print(f"{'what':42} {'median':>9} {'min':>9} {'max':>9}")
+    print(f"{'what':90} {'median':>9} {'min':>9} {'max':>9}")
     for name, code in CASES.items():
-        seconds = [float(run(TIMED.format(code=code), **THREADS).split()[-1]) for _ in range(repeats)]
-        print(f"{name + ' (s)':42} {statistics.median(seconds):9.2f} {min(seconds):9.2f} {max(seconds):9.2f}")
-    for name, variables in (("threads wait passively, as in the labs", THREADS), ("threads spin, OpenMP's default", {})):
-        rows = [[float(x) for x in run(DECODE, **variables).split()] for _ in range(3)]
-        for column, what in enumerate(("tokens/s alone", "tokens/s in a batch of 16", "peak GiB")):
-            values = [row[column] for row in rows]
-            print(f"{what + ': ' + name:60.60} {statistics.median(values):9.2f} {min(values):9.2f} {max(values):9.2f}")
+        row(f"{name} (s)", [numbers(start(TIMED.format(code=code), **THREADS))[0] for _ in range(repeats)])
+    for name, variables in WAYS.items():
+        for kernels in (1, 2):
+            found = []
+            for _ in range(3 // kernels):
+                busy = [start(WORK, **variables) for _ in range(kernels)]
+                found += [numbers(process) for process in busy]
+            for rate, *values in zip(RATES, *found, strict=True):
+                row(f"{rate}: {'two busy kernels' if kernels > 1 else 'alone'}, threads {name}", values)
 
 
 if __name__ == "__main__":

@@ -36,18 +36,18 @@ import websocket
 from editions import ROOT, sources, target
 
 from labutils.course import assets
-from labutils.machine import limits
+from labutils.machine import limits, settings
 
 PLAY = ROOT / "build" / "hub"
 HUB, PROXY = "jupyterhub==6.1.1", "configurable-http-proxy@5"
 MEMORY_GIB = 3.2  # of one learner: what the course promises for a kernel, and the server beside it
 CGROUP = Path("/sys/fs/cgroup")
 ARMS = (
-    (0, "PASSIVE"),
-    (2, "PASSIVE"),
-    (2, "ACTIVE"),
-    (16, "PASSIVE"),
-    (16, "ACTIVE"),
+    (0, "as in the labs"),
+    (2, "as in the labs"),
+    (2, "active"),
+    (16, "as in the labs"),
+    (16, "active"),
 )  # threads, and how OpenMP's wait for each other
 CONFIG = """
 import os
@@ -361,10 +361,11 @@ def decoding_seconds(cores: float, threads: int, waiting: str) -> tuple[int, flo
             for folder in folders:
                 (folder / "cgroup.procs").write_text(str(os.getpid()))
 
-        variables = {key: value for key, value in os.environ.items() if not key.startswith("OMP_")}
+        variables = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_"))}
+        variables |= {"OMP_WAIT_POLICY": "ACTIVE"} if waiting == "active" else settings.THREADS
         done = subprocess.run(
             [sys.executable, "-c", DECODE, str(threads)], capture_output=True, text=True, check=True, preexec_fn=enter,
-            env={**variables, "OMP_WAIT_POLICY": waiting},
+            env=variables,
         )  # fmt: skip
     used, seconds = done.stdout.split()[-2:]
     return int(used), float(seconds)
@@ -413,7 +414,7 @@ def main() -> int:
         who = "the course's own" if not row["asked"] else "forced"
         seconds = ", ".join(f"{value:.1f}" for value in sorted(row["seconds"]))
         print(
-            f"quota {row['quota_cores']:g} cores: {row['threads']} threads, {row['waiting'].lower()} ({who}): {seconds} s",
+            f"quota {row['quota_cores']:g} cores: {row['threads']} threads, {row['waiting']} ({who}): {seconds} s",
             flush=True,
         )
     results = {"cores": machine, "lab": options.lab, "rooms": rooms, "quota": threads, "load": os.getloadavg()[0]}

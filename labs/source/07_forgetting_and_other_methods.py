@@ -18,7 +18,7 @@
 #
 # By the end you can
 # - measure what a model forgot, question by question, with intervals, and try rehearsal against a control with as many steps;
-# - compare LoRA with full fine-tuning by what they learn and by what they forget;
+# - compare LoRA with full fine-tuning by what they forget, at the same number of steps and at equal learning;
 # - swap adapters over one base, and measure what an adapter costs when the model writes;
 # - place BitFit, bottleneck adapters, prompt tuning, LoRA and QLoRA by parameters, memory and result;
 # - compare fine-tuning with a classifier on frozen features, and say what the number of test questions allows you to conclude;
@@ -128,15 +128,16 @@ assert set(after["before"]) == set(exam)
 # four words. Forgetting is provoked on purpose, by a rate ten times as high as one would choose and by a task that has nothing in
 # common with the tests.
 #
-# The model began above with all or nearly all answers of the sentiment test right. How much of that will be left after 12 steps?
+# The model began above with all or nearly all answers of the sentiment test right. How much of that will be left after 9 steps?
 
 # %%
 predict("7.p1")
 
 # %% tags=["device"]
 narrow = examples_of(word_rows("pool", "kind"))[: lab.size(smoke=8, small=24)]
-n_steps = lab.size(smoke=2, small=24)
+n_steps = lab.size(smoke=2, small=18)
 half = n_steps // 2
+looks = sorted({max(1, n_steps // 6), max(1, n_steps // 3), half})  # steps after which a run of section 3 or 4 is tested
 
 
 def train(name, method, examples, rate, steps=n_steps, look_at=()):
@@ -217,8 +218,8 @@ assert set(verdicts) == {"after"}
 # The first remedy is a lower rate. This section takes 3e-4, less than a third of the rate above and still three times a usual one. The
 # second is **rehearsal**, which mixes examples of other tasks into the training. A fair test of it needs a control. The mixture below has
 # as many steps as the narrow training, and half of its examples are kinds. So it is held against two runs, one with the same number of
-# *steps* (24) and one with the same number of *kinds* seen (12 steps of kinds alone). The rate is constant, so a look at the 24-step run
-# after 12 of its steps is the run of 12.
+# *steps* (18) and one with the same number of *kinds* seen (9 steps of kinds alone). The rate is constant, so a look at the 18-step run
+# after 9 of its steps is the run of 9.
 #
 # What is rehearsed are plurals and opposites, with other words than those in the test. Facts, patterns and sentiment are not rehearsed.
 
@@ -228,23 +229,23 @@ predict("7.p2")
 # %% tags=["device"]
 rehearsed = examples_of(word_rows("pool", "opposite")[:12] + word_rows("pool", "plural")[:12])[: len(narrow)]
 with guard("3 Rehearsal and its control", need_gib=2.7):
-    net = train("kinds, 3e-4", "full", narrow, 3e-4, look_at=(half,))
+    net = train("kinds, 3e-4", "full", narrow, 3e-4, look_at=looks)
     weight_name = "model.layers.15.mlp.up_proj"
     full_weight = net.get_submodule(weight_name).weight.detach().clone()
     net = None  # two trained models do not fit
     net = train("mixture, 3e-4", "full", narrow + rehearsed, 3e-4)
 net = None
-kinds_12, kinds_24, mixture = (
+kinds_half, kinds_all, mixture = (
     after[f"{name}, 3e-4, {n} steps"] for name, n in (("kinds", half), ("kinds", n_steps), ("mixture", n_steps))
 )
-arms = {"before": after["before"], f"kinds, {half}": kinds_12, f"kinds, {n_steps}": kinds_24, f"mixture, {n_steps}": mixture}
+arms = {"before": after["before"], f"kinds, {half}": kinds_half, f"kinds, {n_steps}": kinds_all, f"mixture, {n_steps}": mixture}
 exams.exam_table("Right answers in per cent, all weights at 3e-4, by examples and steps", arms)
 unrehearsed = ["facts", "patterns", "sentiment"]
 for tests in (["opposites"], unrehearsed):
     print(", ".join(tests) + ", log-likelihood in nats per answer")
-    print("  same steps:", exams.compare_on(tests, mixture, kinds_24, ("the mixture", "kinds alone")))
-    print("  same kinds:", exams.compare_on(tests, mixture, kinds_12, ("the mixture", "kinds alone")))
-gain = exams.compare_on(unrehearsed, mixture, kinds_24)
+    print("  same steps:", exams.compare_on(tests, mixture, kinds_all, ("the mixture", "kinds alone")))
+    print("  same kinds:", exams.compare_on(tests, mixture, kinds_half, ("the mixture", "kinds alone")))
+gain = exams.compare_on(unrehearsed, mixture, kinds_all)
 outcome("7.p2", 3 if not gain.ranked else 1 if gain.difference > 0 else 2)
 record("rehearsal: nats gained on unrehearsed tests", [round(x, 2) for x in (gain.difference, gain.low, gain.high)])
 assert len(arms) == 4
@@ -266,7 +267,7 @@ assert len(arms) == 4
 #
 # ## 4. LoRA beside full fine-tuning
 #
-# Now LoRA takes the same 24 steps on the same kinds, at its own usual rate. Biderman et al. (2024) report that LoRA *learns less and forgets
+# Now LoRA takes the same 18 steps on the same kinds, at its own usual rate. Biderman et al. (2024) report that LoRA *learns less and forgets
 # less*. They trained models of 7 billion parameters on code and mathematics, for far longer. Does it hold here?
 
 # %%
@@ -274,15 +275,15 @@ predict("7.p3")
 
 # %% tags=["device"]
 with guard("4 LoRA", need_gib=1.5):
-    tuned = train("LoRA, 1e-3", tuning.Method("lora", lora_rank=16), narrow, 1e-3)
+    tuned = train("LoRA, 1e-3", tuning.Method("lora", lora_rank=16), narrow, 1e-3, look_at=looks)
 lora = after[f"LoRA, 1e-3, {n_steps} steps"]
 arms = {"before": after["before"], f"full, 1e-3, {half} steps": broken}
-arms |= {f"full, 3e-4, {n_steps} steps": kinds_24, f"LoRA, 1e-3, {n_steps} steps": lora}
+arms |= {f"full, 3e-4, {n_steps} steps": kinds_all, f"LoRA, 1e-3, {n_steps} steps": lora}
 exams.exam_chart("Right answers before and after training on kinds", arms, chance)
 exams.exam_table("The same numbers", arms)
 exams.change_table("Nats per answer, with 95 % intervals", arms, others)
-forgets = exams.compare_on(others, lora, kinds_24, ("LoRA", "full at 3e-4"))
-learns = evaluation.compare(lora["kinds"].correct, kinds_24["kinds"].correct, ("LoRA", "full at 3e-4"))
+forgets = exams.compare_on(others, lora, kinds_all, ("LoRA", "full at 3e-4"))
+learns = evaluation.compare(lora["kinds"].correct, kinds_all["kinds"].correct, ("LoRA", "full at 3e-4"))
 print("the four other tests, nats per answer:", forgets)
 print("kinds, share of right answers:", learns)
 outcome("7.p3", 3 if not forgets.ranked else 2 if forgets.difference > 0 else 1)
@@ -300,6 +301,31 @@ assert len(lora) == len(exam)
 #
 # Compare the two full runs as well. The one at the higher rate forgot far more in half as many steps, and the gap between the two is larger
 # than the one between LoRA and full fine-tuning.
+#
+# ### At equal learning
+#
+# The same number of steps is not the same amount of learning. Both runs were also tested on their way. The chart has a point for each
+# test, with what was learned to the right and what was kept upwards. The sentence below it compares the two where each first had nine kinds
+# of ten right.
+
+# %% tags=["device"]
+ways = {"full, 3e-4": "kinds, 3e-4", "LoRA, 1e-3": "LoRA, 1e-3"}
+seen = {way: {n: after[f"{name}, {n} steps"] for n in [*looks, n_steps]} for way, name in ways.items()}
+exams.trade_chart("What was learned and what was kept, step by step", after["before"], seen, "kinds", others)
+learned = {
+    way: next((n for n, scores in path.items() if mean(scores["kinds"].correct) >= 0.9), n_steps) for way, path in seen.items()
+}
+names = [f"{way} after {n} steps" for way, n in learned.items()]
+print(exams.compare_on(others, *(seen[way][n] for way, n in learned.items()), names))
+later = exams.compare_on(others, kinds_all, seen["full, 3e-4"][learned["full, 3e-4"]], (f"full after {n_steps} steps", names[0]))
+print(later)
+assert set(learned) == set(ways)
+
+# %% [markdown]
+# When this was written, full fine-tuning first had nine kinds of ten right after 3 steps and LoRA after 6. There they differed by a tenth of
+# what they differed by after the same number of steps, and on the four tests together neither had forgotten much. Nearly all of the forgetting came afterwards, in
+# steps that brought hardly another right answer on the kinds. So which method forgets less was here mostly a question of which one ran on for
+# longer after it had learned. The cheapest remedy is to stop in time, and for that you need held-out questions on the task itself.
 #
 # ### Where the change went
 #
@@ -346,7 +372,7 @@ assert rows[1][2] <= 16
 # %% [markdown]
 # The number of directions says how a change is spread, and the last column how long it is. A change in few directions can be as long as
 # one in many. When this was written, the two changes were equally long, and even the one of full fine-tuning filled few of the 576
-# directions. These 24 steps on one narrow task are a short training. After far longer ones, Biderman et al. find ranks in full fine-tuning
+# directions. These 18 steps on one narrow task are a short training. After far longer ones, Biderman et al. find ranks in full fine-tuning
 # that are ten to a hundred times those of a usual LoRA, and they see in that a possible reason for what they measured.
 #
 # ## 5. Two adapters on one base
@@ -401,7 +427,7 @@ tuned.set_adapter("default")  # the one for kinds
 tuned.delete_adapter("opposites")
 merged = copy.deepcopy(tuned).merge_and_unload()
 writers = {"bare base": load_model(needs="blocks")[0], "adapter beside": tuned, "merged": merged}
-count, rounds = lab.size(smoke=4, small=24), lab.size(smoke=2, small=7)
+count, rounds = lab.size(smoke=4, small=16), lab.size(smoke=2, small=5)
 speeds = latency.writing_speeds(writers, tokenizer, "Once upon a time", count, rounds)
 latency.speed_table(speeds, f"{rounds} rounds of {count} tokens, one text at a time")
 slower = {name: median(values) for name, values in latency.more_time(speeds).items()}
@@ -552,7 +578,7 @@ assert rows[2][2] == tuning.trainable_count(tuning.prepare(fresh(), tuning.Metho
 # Now all of them learn the same task, each from fresh weights, with the same 144 examples in the same order and its own rate. Six
 # word tasks come together, plurals, past tenses, opposites, capitals, kinds and French, and 240 other words are the test. (The rates are
 # the library's defaults. They were settled on another task, and *Going further* searches them.) The measuring cell is the longest of the lab,
-# with six trainings of about 20 seconds each on two free cores. Which method will have the fewest right answers?
+# with six trainings of about 15 seconds each on two free cores. Which method will have the fewest right answers?
 
 # %%
 predict("7.p5")
@@ -573,7 +599,7 @@ methods = {
 def learn(method, rate=None):
     """Train fresh weights on the six tasks: (answers to the test, numbers trained, history)."""
     net = tuning.prepare(fresh(), method)
-    recipe = tuning.Recipe(rate or tuning.LEARNING_RATES[method.name], batch=16, epochs=2, frugal=True)
+    recipe = tuning.Recipe(rate or tuning.LEARNING_RATES[method.name], batch=16, epochs=2)
     history = tuning.train(net, pool, recipe)
     return probes.score_first_tokens(net, tokenizer, asked), tuning.trainable_count(net), history
 
@@ -626,6 +652,14 @@ assert mean(right["LoRA, rank 8"]) >= mean(right["untrained"])
 # then exactly that instruction, and the training moves on from there.
 
 # %%
+def learn_prompt(**start):
+    """Train a soft prompt from a start: (right answers, its vectors before, after), the vectors (vectors, D)."""
+    net = tuning.prepare(fresh(), tuning.Method("prompt_tuning", **start))
+    begun = net.get_prompt(1)[0].detach().clone()
+    _ = tuning.train(net, pool, tuning.Recipe(tuning.LEARNING_RATES["prompt_tuning"], batch=16, epochs=2))
+    return probes.score_first_tokens(net, tokenizer, asked).correct, begun, net.get_prompt(1)[0].detach().clone()
+
+
 instruction = "Write the answer, one word only.\n"
 start_ids = tuple(tokenizer(instruction, add_special_tokens=False).input_ids)
 from_words = tuning.prepare(fresh(), tuning.Method("prompt_tuning", prompt_start=start_ids)).eval()
@@ -667,8 +701,8 @@ def nearest_word(vector, embeddings):
 nearest_word = check("7.6", nearest_word)
 
 # %% [markdown]
-# Two soft prompts of the same length are trained as the other methods were. One starts from the instruction and one from random words. Of
-# how many of the instruction's vectors will the nearest word still be the one it started from?
+# A soft prompt that starts from the instruction is trained as the other methods were. (*Going further* trains one from random words beside
+# it.) Of how many of its vectors will the nearest word still be the one it started from?
 
 # %%
 predict("7.p6")
@@ -678,45 +712,26 @@ embeddings = fresh().get_input_embeddings().weight.detach().clone()  # (V, D)
 text_rows = [{**row, "prompt": instruction + row["prompt"]} for row in asked]
 tests = {"no prompt": right["untrained"]}
 tests["instruction, as text"] = probes.score_first_tokens(model, tokenizer, text_rows).correct
-soft = {}
-starts = {"random words": {"virtual_tokens": len(start_ids)}, "the instruction": {"prompt_start": start_ids}}
-for name, options in starts.items():
-    net = tuning.prepare(fresh(), tuning.Method("prompt_tuning", **options))
-    begun = net.get_prompt(1)[0].detach().clone()  # (vectors, D), before the training
-    history = tuning.train(net, pool, tuning.Recipe(tuning.LEARNING_RATES["prompt_tuning"], batch=16, epochs=2, frugal=True))
-    tests[f"soft prompt from {name}"] = probes.score_first_tokens(net, tokenizer, asked).correct
-    soft[name] = begun, net.get_prompt(1)[0].detach().clone()
+tests["soft prompt from the instruction"], begun, now = learn_prompt(prompt_start=start_ids)
 tests["LoRA, rank 8"] = right["LoRA, rank 8"]
-rows = [(name, exams.share_text(values)) for name, values in tests.items()]
-show_table(("prompt", "right, %"), rows, f"{len(asked)} questions")
-net = None
-assert len(soft) == 2
+show_table(("prompt", "right, %"), [(name, exams.share_text(values)) for name, values in tests.items()], f"{len(asked)} questions")
+print(evaluation.compare(tests["soft prompt from the instruction"], tests["instruction, as text"], ("the soft prompt", "the text")))
 
-# %% tags=["device"]
-rows = []
-for name, (begun, now) in soft.items():
-    kept = [nearest_word(v, embeddings) == nearest_word(b, embeddings) for b, v in zip(begun, now, strict=True)]
-    moved = (now - begun).norm(dim=1) / begun.norm(dim=1)
-    rows.append((name, f"{sum(kept)} of {len(kept)}", float(moved.median()), float(moved.max())))
-    if name == "the instruction":
-        outcome("7.p6", sum(kept))
-header = ("start", "nearest word is still the start", "median move, in lengths of the start", "largest move")
-show_table(header, rows, "What the training did to the vectors")
-begun, now = soft["the instruction"]
-nearest = [tokenizer.decode([nearest_word(vector, embeddings)]) for vector in now]
-print("instruction: ", [tokenizer.decode([i]) for i in start_ids])
-print("nearest now: ", nearest)
-for other in ("instruction, as text", "soft prompt from random words"):
-    names = ("soft prompt from the instruction", other)
-    print(evaluation.compare(*(tests[name] for name in names), names))
+nearest = [nearest_word(vector, embeddings) for vector in now]
+moves = (now - begun).norm(dim=1) / begun.norm(dim=1)  # (vectors,), in lengths of the start
+rows = [
+    (repr(tokenizer.decode([old])), repr(tokenizer.decode([new])), float(move))
+    for old, new, move in zip(start_ids, nearest, moves, strict=True)
+]
+show_table(("started as", "nearest word now", "move, in lengths of the start"), rows, "What the training did to the vectors")
+outcome("7.p6", sum(a == b for a, b in zip(start_ids, nearest, strict=True)))
 assert len(nearest) == len(start_ids)
 
 # %% [markdown]
 # Read the moves beside the nearest words. When this was written, every vector still had the word it started from as its nearest, although it
 # had moved by most of its own length. Spelled out by its nearest words, the trained prompt is the old instruction to the letter. As a text
 # that instruction made no difference to the right answers, and the trained vectors made a large one. So what a soft prompt has learned cannot
-# be read from its nearest words. Whether the start mattered stays open, because after the
-# training the two prompts could not be told apart.
+# be read from its nearest words.
 #
 # Lester et al. (2021) compare prompt tuning with full fine-tuning on T5 models of growing size. With the small ones it stays behind, and
 # the gap closes at about 10 billion parameters (their figure 1). They train for 30,000 steps, and here it was 18.
@@ -734,10 +749,10 @@ predict("7.p7")
 # %% tags=["device"]
 net = tuning.prepare(fresh(), tuning.Method("qlora", lora_rank=8))
 held = features.held_bytes(net)  # for the next table
-history = tuning.train(net, pool, tuning.Recipe(1e-3, batch=16, epochs=2, frugal=True))
+history = tuning.train(net, pool, tuning.Recipe(1e-3, batch=16, epochs=2))
 quantized = probes.score_first_tokens(net, tokenizer, asked)
 pair = {"LoRA": tuning.prepare(load_model(needs="blocks")[0], methods["LoRA, rank 8"]), "QLoRA": net}
-passes = latency.passes_in_turns(pair, 10, 16, rounds=lab.size(smoke=1, small=5))
+passes = latency.passes_in_turns(pair, 10, 16, rounds=lab.size(smoke=1, small=3))
 dense, pair, net = found["LoRA, rank 8"][0], None, None
 rows = [
     ("right, %", exams.share_text(dense.correct), exams.share_text(quantized.correct)),
@@ -834,13 +849,14 @@ standardize = check("7.7", standardize)
 
 # %% tags=["device"]
 asked_reviews, x = {}, {}
-for split, reviews in course.load_reviews().items():
-    clear = [row for row in reviews if row["label"] != "mixed"][: lab.size(smoke=10, small=84)]
+fresh()
+for split, most in (("pool", 48), ("test", 84)):
+    clear = [row for row in course.load_reviews()[split] if row["label"] != "mixed"][: lab.size(smoke=10, small=most)]
     asked_reviews[split] = [
         {"prompt": f"Review: {row['text']} The review is", "choices": ["positive", "negative"], "answer": row["label"]}
         for row in clear
     ]
-    x[split] = features.last_hidden_states(fresh(), tokenizer, [row["prompt"] for row in asked_reviews[split]])  # (N, D)
+    x[split] = features.last_hidden_states(model, tokenizer, [row["prompt"] for row in asked_reviews[split]])  # (N, D)
 both = probes.first_tokens(tokenizer, ["positive", "negative"])
 own = x["test"] @ model.get_output_embeddings().weight.detach()[both].T.float().cpu()  # (N, 2)
 
@@ -863,13 +879,13 @@ assert len(x["pool"]) == len(asked_reviews["pool"])
 predict("7.p8")
 
 # %% tags=["device"]
-for n in lab.size(smoke=(4, 8), small=(8, 72)):
+for n in lab.size(smoke=(4, 8), small=(8, 48)):
     learned = asked_reviews["pool"][:n]
     a, b = standardize(x["pool"][:n], x["test"])
     classifier = LogisticRegression(C=100 / n, max_iter=1000).fit(a.numpy(), [row["answer"] == "positive" for row in learned])
     transfer[n, "classifier on features"] = right_answers(classifier.predict(b.numpy()).tolist())
     net = tuning.prepare(fresh(), tuning.Method("lora", lora_rank=8))
-    recipe = tuning.Recipe(1e-3, batch=8, epochs=lab.size(smoke=1, small=72 // n), frugal=True)
+    recipe = tuning.Recipe(1e-3, batch=8, epochs=lab.size(smoke=1, small=48 // n))
     _ = tuning.train(net, examples_of(learned), recipe)
     transfer[n, "LoRA"] = probes.score_first_tokens(net, tokenizer, asked_reviews["test"]).correct
 rows = [(n, name, exams.share_text(values)) for (n, name), values in transfer.items()]
@@ -889,19 +905,19 @@ assert len(rows) == 5
 # them at the same time. The price is that a classifier sorts and never writes.
 #
 # Your prediction was judged by the order of the rows alone. When this was written, no comparison ranked the classifier and the LoRA, with
-# few examples or with many, and no row was above the model's own answer, which needs no example. With 84 test reviews only a
-# difference of about 16 points would have shown in four cases out of five. So the honest choice here goes by cost. If you had to choose by
-# quality, you would need more test reviews before you needed more training reviews.
+# few examples or with many, and the model's own answer, which needs no example, lay within the interval of every row. The sentences say how
+# large a difference 84 test reviews would have shown. So the honest choice here goes by cost. If you had to choose by quality, you would need
+# more test reviews before you needed more training reviews.
 #
 # **Try it.** Add a third number of examples. From which one on does fine-tuning pay?
 #
 # ## 10. The clinic
 #
 # There are three patients. Each is a short training that ran without any error message, and each is wrong. The healthy run on the same examples is
-# drawn in grey in the same axes. Look first, then say what it is. (The code is in `labutils/tuning/clinic.py`. Look there afterwards.)
+# drawn in grey in the same axes. Look first, then say what it is, patient by patient. (The code is in `labutils/tuning/clinic.py`. Look there afterwards.)
 
 # %% tags=["device"]
-sick = examples_of(word_rows("pool", *TASKS)[::9])[: lab.size(smoke=4, small=16)]
+sick = examples_of(word_rows("pool", *TASKS)[::12])[: lab.size(smoke=4, small=12)]
 held_out = examples_of(word_rows("test", *TASKS)[::40])
 healthy = clinic.healthy(fresh(), sick)
 patient_1 = clinic.patient_1(fresh(), sick)
@@ -910,9 +926,6 @@ assert len(patient_1.losses) == len(healthy.losses)
 
 # %%
 quiz("7.a")
-
-# %% [markdown]
-# Here is the second patient, trained on the same examples.
 
 # %% tags=["device"]
 patient_2 = clinic.patient_2(fresh(), sick)
@@ -953,7 +966,8 @@ assert all(before == after_ for before, after_ in patient_3) and any(before != a
 # %% [markdown]
 # ## Recap
 #
-# - Training on one task can take others away. Ask about them before and after, question by question, and look at the rate first.
+# - Training on one task can take others away, mostly after it has been learned. Ask about them on the way, question by question, and look at
+#   the rate and at the number of steps before you look at the method.
 # - Rehearsal needs two controls, one with as many steps and one with as many examples of the task, and a look at the own task.
 # - An adapter leaves its base untouched to the last bit, so adapters can be swapped. An adapter beside the weights costs time when the model
 #   writes, and a merged one need not.
@@ -994,6 +1008,18 @@ show_table(
     "Set LONGER = True to fill this table" if not rows else "",
 )
 assert len(part_train) + len(part_valid) == len(rows_of_pool)
+
+# %% [markdown] tags=["optional"]
+# ### Does the start of a soft prompt matter?
+#
+# Here is a prompt of the same length that starts from random words, trained in the same way.
+
+# %% tags=["device", "optional"]
+tests["soft prompt from random words"], begun, now = learn_prompt(virtual_tokens=len(start_ids))
+names = ("soft prompt from the instruction", "soft prompt from random words")
+show_table(("prompt", "right, %"), [(name, exams.share_text(tests[name])) for name in names], f"{len(asked)} questions")
+print(evaluation.compare(*(tests[name] for name in names), names))
+assert len(now) == len(start_ids)
 
 # %% [markdown] tags=["optional"]
 # ### What a sceptic would say

@@ -13,9 +13,10 @@ from labutils.machine import limits
 KERNEL = "llm-labs"
 PROFILES = ("smoke", "small", "standard", "gpu")
 SMALL_MEMORY = 6 * limits.GIB
-# OpenMP's idle threads spin by default. Waiting instead costs a lone kernel about a tenth of its decoding speed (`make bench`);
-# with a second busy kernel on the same two cores, spinning made decoding five times slower.
-THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+# How OpenMP's threads wait for their next work (`make bench`). By default they spin for milliseconds: with a second busy kernel on
+# the same two cores that made decoding four times and training five times slower. Where they sleep at once, a lone kernel trains
+# on short examples a third slower. So they spin for some microseconds, where the library is GNU's, and elsewhere they sleep at once.
+THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
 
 
 def home() -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from statistics import fmean
 
 from labutils.course.plots import PALETTE, new_figure, show, show_table
 from labutils.evaluation.accuracy import wilson_interval
@@ -103,3 +104,40 @@ def exam_chart(title: str, results: Results, chance: Mapping[str, float]) -> Non
         f"Right answers in per cent with 95 % intervals on the tests {', '.join(tests)}, from top to bottom; within each test one mark for "
         f"each model: {', '.join(results)}. Dotted lines mark what guessing gives. The tables beside the figure hold the same numbers.",
     )
+
+
+def trade_chart(
+    title: str,
+    before: Mapping[str, MultipleChoiceScores],
+    paths: Mapping[str, Mapping[int, Mapping[str, MultipleChoiceScores]]],
+    task: str,
+    others: Sequence[str],
+) -> None:
+    """Show what trainings learned and what they kept, look by look, and give the same numbers in a table.
+
+    Args:
+        title: of the figure.
+        before: the answers of the model before the training, where all paths start.
+        paths: for each training its answers after a number of steps.
+        task: the test of what is learned.
+        others: the tests of what is kept.
+    """  # fmt: skip
+    figure, axes = new_figure(title, height=3.4)
+    start, rows = (fmean(pooled(before, [task])), fmean(pooled(before, others))), []
+    for k, (name, path) in enumerate(paths.items()):
+        points = {n: (fmean(pooled(scores, [task])), fmean(pooled(scores, others))) for n, scores in path.items()}
+        colour = PALETTE[k % len(PALETTE)]
+        axes.plot(*zip(start, *points.values(), strict=True), marker="os^D"[k % 4], color=colour, markersize=5, label=name)
+        for n, point in points.items():
+            axes.annotate(str(n), point, textcoords="offset points", xytext=(5, 4), fontsize=9)
+        rows += [(name, n, *point, f"{100 * fmean(path[n][task].correct):.0f}") for n, point in points.items()]
+    axes.plot(*start, "*", color="black", markersize=9, label="before")
+    axes.set(xlabel=f"{task}, nats per answer", ylabel="the other tests, nats per answer")
+    axes.legend(frameon=False, loc="lower left", fontsize=9)
+    show(
+        figure,
+        f"Nats per answer on {', '.join(others)} together, against nats per answer on {task}, from the model before the training along the "
+        f"steps of {' and '.join(paths)}. Each point carries its number of steps. The table below has the same numbers.",
+    )
+    header = ("training", "steps", f"{task}, nats per answer", "the other tests, nats per answer", f"{task}, right, %")
+    show_table(header, [("before", 0, *start, f"{100 * fmean(before[task].correct):.0f}"), *rows])

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 from labutils.prompting.prompts import encode_prompt
+from labutils.tuning.examples import IGNORE_INDEX, Example, collate
+
+BATCH = 16  # prompts in a pass
 
 
 @torch.no_grad()
@@ -18,13 +21,18 @@ def last_hidden_states(model: Any, tokenizer: Any, prompts: Sequence[str]) -> Te
     For a decoder the last token is the one that has seen all others.
     """
     states = []
-    for prompt in prompts:
-        ids = torch.tensor([encode_prompt(tokenizer, prompt)], device=model.device)
+    asked = [Example(encode_prompt(tokenizer, prompt), [0]) for prompt in prompts]
+    for first in range(0, len(asked), BATCH):
+        batch = collate(asked[first : first + BATCH], model)  # padded on the right, where no token of a prompt looks
         if model.config.is_encoder_decoder:
-            states.append(model.get_encoder()(input_ids=ids).last_hidden_state[0, -1])
+            mask = batch.inputs["attention_mask"]  # (B, T)
+            hidden = model.get_encoder()(input_ids=batch.inputs["input_ids"], attention_mask=mask).last_hidden_state
+            last = mask.cumsum(-1).argmax(-1)[:, None] == torch.arange(mask.shape[1], device=mask.device)  # (B, T)
         else:
-            states.append(model(ids, output_hidden_states=True, logits_to_keep=1).hidden_states[-1][0, -1])
-    return torch.stack(states).float().cpu()
+            out = model(**batch.inputs, use_cache=False, output_hidden_states=True, logits_to_keep=1)
+            hidden, last = out.hidden_states[-1], batch.targets != IGNORE_INDEX
+        states.append(hidden[last])  # (B, D)
+    return torch.cat(states).float().cpu()
 
 
 def held_bytes(model: Any) -> dict[str, int]:

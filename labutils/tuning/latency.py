@@ -51,12 +51,14 @@ def writing_speeds(
 def passes_in_turns(models: Mapping[str, Any], length: int, batch: int, rounds: int) -> dict[str, list[float]]:
     """Seconds of a forward and backward pass of each model in each round; `batch` texts of `length` tokens.
 
-    The models take turns within a round, so that a busy moment of the machine meets all of them.
+    The models take turns within a round, so that a busy moment of the machine meets all of them. A first round is not counted.
     """
     found: dict[str, list[float]] = {name: [] for name in models}
-    for _ in range(rounds):
+    for turn in range(rounds + 1):
         for name, model in models.items():
-            found[name].append(seconds_of_a_pass(model, length=length, batch=batch, passes=1))
+            seconds = seconds_of_a_pass(model, length=length, batch=batch, passes=1, warm=False)
+            if turn:
+                found[name].append(seconds)
     return found
 
 

@@ -76,7 +76,7 @@ def course(tmp_path_factory: pytest.TempPathFactory, nbgrader: Path) -> Path:
         "JUPYTER_PATH": str(Path(sys.prefix) / "share" / "jupyter"),
         "LABS_HOME": str(home),
         "LABS_PROFILE": "smoke",
-        "OMP_WAIT_POLICY": "PASSIVE",
+        **settings.THREADS,
     }
 
     def run(*words: str) -> None:

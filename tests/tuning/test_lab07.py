@@ -111,6 +111,43 @@ def test_the_tables_and_the_chart_hold_every_model(monkeypatch):
     assert "before, after" in shown[2]
 
 
+def test_the_chart_of_learning_and_keeping_has_its_numbers_in_a_table(monkeypatch):
+    shown: list[str] = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, **more: shown.append(bundle["text/plain"]))
+    before = {
+        "task": scores([False, False], [-4.0, -6.0]),
+        "facts": scores([True], [-1.0]),
+        "rest": scores([True, True], [-2.0, -6.0]),
+    }
+    after = {
+        "task": scores([True, False], [-1.0, -2.0]),
+        "facts": scores([True], [-4.0]),
+        "rest": scores([True, True], [-5.0, -6.0]),
+    }
+    exams.trade_chart("title", before, {"full": {2: after}, "LoRA": {2: before, 4: after}}, "task", ["facts", "rest"])
+    assert "facts, rest" in shown[0] and "full and LoRA" in shown[0]
+    rows = [line.split(" | ") for line in shown[-1].splitlines()]
+    assert rows[1:] == [
+        ["before", "0", "-5", "-3", "0"],
+        ["full", "2", "-1.5", "-5", "50"],
+        ["LoRA", "2", "-5", "-3", "0"],
+        ["LoRA", "4", "-1.5", "-5", "50"],
+    ]
+
+
+@pytest.mark.parametrize("kind", ["llama", "t5"])
+def test_the_features_of_many_prompts_are_those_of_one_call_each(kind, monkeypatch):
+    """Batches of unlike lengths: neither padding nor a neighbour changes a prompt's vector."""
+    model, prompts = tiny(kind), ["abc", "a", "hello there", "no", "yes"]
+    monkeypatch.setattr(features, "BATCH", 3)
+    found = features.last_hidden_states(model, Letters(), prompts)
+    part = model.get_encoder() if kind == "t5" else model.model
+    for prompt, state in zip(prompts, found, strict=True):
+        ids = torch.tensor([features.encode_prompt(Letters(), prompt)])
+        with torch.no_grad():
+            assert torch.allclose(state, part(input_ids=ids).last_hidden_state[0, -1], atol=1e-5)
+
+
 def test_the_bytes_of_a_packed_model_add_up_and_a_tied_embedding_counts_once():
     model = prepare(tiny(), Method("qlora", lora_rank=2))
     held = features.held_bytes(model)
