@@ -62,7 +62,6 @@ def train_cell(cell: Cell, data: Data, memory_gib: float | None) -> dict[str, An
         "scores": scores_of(found["texts"], data),
         "loss": round(found["curve"][-1][1], 4),
         "words": round(statistics.fmean(len(text.split()) for text in found["texts"]), 1),
-        "seconds": round(found["seconds"]),
         "tokens": found["history"]["tokens"],
         "device": device,
     }
