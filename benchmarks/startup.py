@@ -40,7 +40,7 @@ WAYS = {
     "sleeping at once": {"OMP_WAIT_POLICY": "PASSIVE"},
     "spinning for long, OpenMP's default": {},
 }  # how threads wait
-RATES = ("decoding, tokens/s", "decoding 16 at once, tokens/s", "training on short examples, tokens/s", "peak, GiB")
+MEASURED = ("decoding, tokens/s", "decoding 16 at once, tokens/s", "training on short examples, tokens/s", "peak, GiB")
 
 
 def start(code: str, **variables: str) -> subprocess.Popen[str]:
@@ -59,12 +59,12 @@ def numbers(process: subprocess.Popen[str]) -> list[float]:
 
 def row(name: str, values: list[float]) -> None:
     """Print a line of the table."""
-    print(f"{name:90.90} {statistics.median(values):9.2f} {min(values):9.2f} {max(values):9.2f}", flush=True)
+    print(f"{name:105} {statistics.median(values):9.2f} {min(values):9.2f} {max(values):9.2f}", flush=True)
 
 
 def main(repeats: int = 5) -> None:
     """Print the table."""
-    print(f"{'what':90} {'median':>9} {'min':>9} {'max':>9}")
+    print(f"{'what':105} {'median':>9} {'min':>9} {'max':>9}")
     for name, code in CASES.items():
         row(f"{name} (s)", [numbers(start(TIMED.format(code=code), **THREADS))[0] for _ in range(repeats)])
     for name, variables in WAYS.items():
@@ -73,8 +73,8 @@ def main(repeats: int = 5) -> None:
             for _ in range(3 // kernels):
                 busy = [start(WORK, **variables) for _ in range(kernels)]
                 found += [numbers(process) for process in busy]
-            for rate, *values in zip(RATES, *found, strict=True):
-                row(f"{rate}: {'two busy kernels' if kernels > 1 else 'alone'}, threads {name}", values)
+            for what, *values in zip(MEASURED, *found, strict=True):
+                row(f"{what}: {'two busy kernels' if kernels > 1 else 'alone'}, threads {name}", values)
 
 
 if __name__ == "__main__":

@@ -317,8 +317,8 @@ learned = {
 }
 names = [f"{way} after {n} steps" for way, n in learned.items()]
 print(exams.compare_on(others, *(seen[way][n] for way, n in learned.items()), names))
-later = exams.compare_on(others, kinds_all, seen["full, 3e-4"][learned["full, 3e-4"]], (f"full after {n_steps} steps", names[0]))
-print(later)
+early = seen["full, 3e-4"][learned["full, 3e-4"]]
+print(exams.compare_on(others, kinds_all, early, (f"full after {n_steps} steps", names[0])))
 assert set(learned) == set(ways)
 
 # %% [markdown]
@@ -397,7 +397,7 @@ def fingerprint(net):
 base_before = fingerprint(tuned)
 tuned.add_adapter("opposites", LoraConfig(r=16, lora_alpha=32, target_modules="all-linear"))
 tuned.set_adapter("opposites")
-recipe = tuning.Recipe(1e-3, batch=8, epochs=lab.size(smoke=1, small=3), frugal=True)
+recipe = tuning.Recipe(1e-3, batch=8, epochs=lab.size(smoke=1, small=3))
 _ = tuning.train(tuned, examples_of(word_rows("pool", "opposite")), recipe)
 swaps = {}
 for name in ("default", "opposites"):
@@ -850,8 +850,9 @@ standardize = check("7.7", standardize)
 # %% tags=["device"]
 asked_reviews, x = {}, {}
 fresh()
+reviews = course.load_reviews()
 for split, most in (("pool", 48), ("test", 84)):
-    clear = [row for row in course.load_reviews()[split] if row["label"] != "mixed"][: lab.size(smoke=10, small=most)]
+    clear = [row for row in reviews[split] if row["label"] != "mixed"][: lab.size(smoke=10, small=most)]
     asked_reviews[split] = [
         {"prompt": f"Review: {row['text']} The review is", "choices": ["positive", "negative"], "answer": row["label"]}
         for row in clear
@@ -1000,7 +1001,7 @@ for name in ("BitFit (norms)", "LoRA, rank 8", "adapters, 32") if LONGER else ()
     for factor in (1 / 3, 1, 3):
         net = tuning.prepare(fresh(), methods[name])
         rate = factor * tuning.LEARNING_RATES[methods[name].name]
-        _ = tuning.train(net, part_train, tuning.Recipe(rate, batch=16, epochs=2, frugal=True))
+        _ = tuning.train(net, part_train, tuning.Recipe(rate, batch=16, epochs=2))
         rows.append((name, rate, mean(probes.score_first_tokens(net, tokenizer, part_valid).log_likelihoods)))
 show_table(
     ("method", "rate", "nats per answer, held-out part of the pool"),
@@ -1015,7 +1016,7 @@ assert len(part_train) + len(part_valid) == len(rows_of_pool)
 # Here is a prompt of the same length that starts from random words, trained in the same way.
 
 # %% tags=["device", "optional"]
-tests["soft prompt from random words"], begun, now = learn_prompt(virtual_tokens=len(start_ids))
+tests["soft prompt from random words"], _, now = learn_prompt(virtual_tokens=len(start_ids))
 names = ("soft prompt from the instruction", "soft prompt from random words")
 show_table(("prompt", "right, %"), [(name, exams.share_text(tests[name])) for name in names], f"{len(asked)} questions")
 print(evaluation.compare(*(tests[name] for name in names), names))

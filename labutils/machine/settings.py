@@ -14,8 +14,8 @@ KERNEL = "llm-labs"
 PROFILES = ("smoke", "small", "standard", "gpu")
 SMALL_MEMORY = 6 * limits.GIB
 # How OpenMP's threads wait for their next work (`make bench`). By default they spin for milliseconds: with a second busy kernel on
-# the same two cores that made decoding four times and training five times slower. Where they sleep at once, a lone kernel trains
-# on short examples a third slower. So they spin for some microseconds, where the library is GNU's, and elsewhere they sleep at once.
+# the same two cores that made decoding three times and training five times slower. Where they sleep at once, a lone kernel trains
+# on short examples a quarter slower. So they spin for some microseconds, where the library is GNU's, and elsewhere they sleep at once.
 THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
 
 

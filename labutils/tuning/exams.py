@@ -1,4 +1,4 @@
-"""Tables and the chart of lab 07: several models on the same tests, before and after they were trained.
+"""Tables and the charts of lab 07: several models on the same tests, before and after they were trained.
 
 Results are {model: {test: MultipleChoiceScores}}; the first model is the one before training.
 """
@@ -121,16 +121,23 @@ def trade_chart(
         paths: for each training its answers after a number of steps.
         task: the test of what is learned.
         others: the tests of what is kept.
-    """  # fmt: skip
+    """
+
+    def place(scores: Mapping[str, MultipleChoiceScores]) -> tuple[float, float]:
+        return fmean(pooled(scores, [task])), fmean(pooled(scores, others))
+
+    def line(name: str, steps: int, scores: Mapping[str, MultipleChoiceScores]) -> tuple[str | int | float, ...]:
+        return name, steps, *place(scores), f"{100 * fmean(scores[task].correct):.0f}"
+
     figure, axes = new_figure(title, height=3.4)
-    start, rows = (fmean(pooled(before, [task])), fmean(pooled(before, others))), []
+    start, rows = place(before), [line("before", 0, before)]
     for k, (name, path) in enumerate(paths.items()):
-        points = {n: (fmean(pooled(scores, [task])), fmean(pooled(scores, others))) for n, scores in path.items()}
+        points = {n: place(scores) for n, scores in path.items()}
         colour = PALETTE[k % len(PALETTE)]
         axes.plot(*zip(start, *points.values(), strict=True), marker="os^D"[k % 4], color=colour, markersize=5, label=name)
         for n, point in points.items():
             axes.annotate(str(n), point, textcoords="offset points", xytext=(5, 4), fontsize=9)
-        rows += [(name, n, *point, f"{100 * fmean(path[n][task].correct):.0f}") for n, point in points.items()]
+        rows += [line(name, n, scores) for n, scores in path.items()]
     axes.plot(*start, "*", color="black", markersize=9, label="before")
     axes.set(xlabel=f"{task}, nats per answer", ylabel="the other tests, nats per answer")
     axes.legend(frameon=False, loc="lower left", fontsize=9)
@@ -140,4 +147,4 @@ def trade_chart(
         f"steps of {' and '.join(paths)}. Each point carries its number of steps. The table below has the same numbers.",
     )
     header = ("training", "steps", f"{task}, nats per answer", "the other tests, nats per answer", f"{task}, right, %")
-    show_table(header, [("before", 0, *start, f"{100 * fmean(before[task].correct):.0f}"), *rows])
+    show_table(header, rows)

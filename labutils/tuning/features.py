@@ -27,11 +27,10 @@ def last_hidden_states(model: Any, tokenizer: Any, prompts: Sequence[str]) -> Te
         if model.config.is_encoder_decoder:
             mask = batch.inputs["attention_mask"]  # (B, T)
             hidden = model.get_encoder()(input_ids=batch.inputs["input_ids"], attention_mask=mask).last_hidden_state
-            last = mask.cumsum(-1).argmax(-1)[:, None] == torch.arange(mask.shape[1], device=mask.device)  # (B, T)
+            states.append(hidden[range(len(mask)), mask.sum(-1) - 1])  # (B, D)
         else:
             out = model(**batch.inputs, use_cache=False, output_hidden_states=True, logits_to_keep=1)
-            hidden, last = out.hidden_states[-1], batch.targets != IGNORE_INDEX
-        states.append(hidden[last])  # (B, D)
+            states.append(out.hidden_states[-1][batch.targets != IGNORE_INDEX])  # one label a row, at the prompt's last token
     return torch.cat(states).float().cpu()
 
 

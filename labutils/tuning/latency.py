@@ -11,7 +11,7 @@ import torch
 
 from labutils.course.plots import show_table
 from labutils.errors import LabError
-from labutils.tuning.measured import seconds_of_a_pass
+from labutils.tuning.measured import one_pass
 
 
 @torch.inference_mode()
@@ -56,7 +56,7 @@ def passes_in_turns(models: Mapping[str, Any], length: int, batch: int, rounds: 
     found: dict[str, list[float]] = {name: [] for name in models}
     for turn in range(rounds + 1):
         for name, model in models.items():
-            seconds = seconds_of_a_pass(model, length=length, batch=batch, passes=1, warm=False)
+            seconds = one_pass(model, length, batch)
             if turn:
                 found[name].append(seconds)
     return found

@@ -264,11 +264,15 @@ def measure_step(model: Any, length: int, batch: int = 1) -> tuple[Footprint, di
     return found, sizes | {"activations": at["logits"] - n_logits, "logits": at["loss"] - at["logits"] + 2 * n_logits}
 
 
-def seconds_of_a_pass(model: Any, length: int, batch: int = 1, passes: int = 3, warm: bool = True) -> float:
-    """The median time of a forward and a backward pass over random tokens, in seconds; `warm`: after one that is not counted."""
-    ids, taken = _ids(model, batch, length), []
-    for _ in range(passes + warm):
-        before = time.perf_counter()
-        model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
-        taken.append(time.perf_counter() - before)
-    return sorted(taken[warm:])[passes // 2]
+def one_pass(model: Any, length: int, batch: int = 1) -> float:
+    """Seconds of one forward and one backward pass over random tokens; the first one of a model takes longer than the next."""
+    ids = _ids(model, batch, length)
+    before = time.perf_counter()
+    model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+    return time.perf_counter() - before
+
+
+def seconds_of_a_pass(model: Any, length: int, batch: int = 1, passes: int = 3) -> float:
+    """The median time of a forward and a backward pass over random tokens, in seconds, after one that is not counted."""
+    _, *taken = [one_pass(model, length, batch) for _ in range(passes + 1)]
+    return sorted(taken)[passes // 2]

@@ -82,8 +82,8 @@ def load_study(path: Path | None = None) -> dict[str, dict[str, Any]]:
     """What has been run: name of a cell -> its line of the record. A cell that was run twice has its later line.
 
     A line has "cell"; "scores" (metric -> points for each test dialogue, in their order; "facts" is a share in per cent);
-    "loss" (on validation, nats per token); "device". The line of a prompt without training has the
-    scores alone. A missing record is an empty one, and a last line that was cut off is left out.
+    "loss" (on validation, nats per token); "device". The line of a prompt without training has the scores alone. A missing
+    record is an empty one, and a last line that was cut off is left out.
 
     Raises:
         LabError: another line is damaged.

@@ -233,7 +233,7 @@ def test_setup_registers_the_kernel_for_this_python_and_its_user(labs, environme
     for place in (environment / "share" / "jupyter", tmp_path / "user"):
         kernel_spec = spec(place)
         assert (kernel_spec["argv"][0], kernel_spec["display_name"]) == (sys.executable, "LLM Labs")
-        assert kernel_spec["env"] == {**settings.THREADS, "PYTHONNOUSERSITE": "1"}
+        assert kernel_spec["env"] == {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000", "PYTHONNOUSERSITE": "1"}
 
 
 def test_setup_again_does_nothing_and_keeps_a_persons_settings(labs, environment: Path, tmp_path: Path) -> None:
