@@ -55,7 +55,9 @@ def train_cell(cell: Cell, data: Data, memory_gib: float | None) -> dict[str, An
     device = model.device.type
     del model
     recipe = plan.apply(Recipe(cell.rate, batch=BATCH, seed=cell.seed))
-    arm = Arm(cell.method, recipe, learn, held_out, summary_prompts(tokenizer, data["test"]), MAX_NEW_TOKENS, 2, measure=False)
+    arm = Arm(
+        cell.method, recipe, learn, held_out, summary_prompts(tokenizer, data["test"]), MAX_NEW_TOKENS, looks=1, measure=False
+    )
     found = run_arm(arm)
     return {
         "cell": str(cell),

@@ -96,13 +96,14 @@ def work(job: Mapping[str, Any]) -> dict[str, Any]:
 
     # The validation loss at some steps. A run that goes on has the earlier ones in a file beside its checkpoint.
     steps = recipe.epochs * -(-len(learn) // recipe.batch)
-    looks = {round(steps * k / (job["looks"] - 1)) for k in range(job["looks"])} if held_out else set()
+    parts = job["looks"] - 1
+    looks = {round(steps * k / parts) for k in range(parts + 1)} if parts else {steps}
     kept = checkpoint.with_suffix(".curve") if checkpoint else None
     goes_on = checkpoint is not None and os.path.exists(checkpoint)
     curve = _earlier_looks(kept) if kept and goes_on else []
 
     def look(done: int) -> None:
-        if done in looks and done not in dict(curve):
+        if held_out and done in looks and done not in dict(curve):
             curve.append((done, mean_loss(tuned, held_out)))
             if kept:
                 with suppress(LabError):  # a full disk costs a point of the curve of a run that goes on, and not the run

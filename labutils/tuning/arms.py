@@ -38,7 +38,7 @@ class Arm:
         train, validation: examples from `build_examples`.
         prompts: to write a text for, once it is trained.
         max_new_tokens: of a text.
-        looks: how often the validation loss is taken, the start and the end included; 2 or more.
+        looks: how often the validation loss is taken, the start and the end included; 1 is the end alone.
         checkpoint: a file for a run that is interrupted, or None. It stays until the result is read. Where it is small, an adapter's, it is
             also written ten times in a run.
         save: a folder for the weights (PEFT's adapter alone), or None. `keep_weights` False deletes them after they are weighed.

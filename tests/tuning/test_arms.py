@@ -49,6 +49,16 @@ def test_an_arm_trains_as_training_here_does_and_brings_its_texts(own_model, tmp
     assert (tmp_path / "lora" / "adapter_config.json").exists() and not list(tmp_path.glob("x.*"))
 
 
+def test_one_look_at_the_validation_loss_is_the_one_at_the_end(own_model):
+    _, tokenizer = own_model
+    examples = build_examples(tokenizer, PAIRS)
+    arm = Arm("lora", RECIPE, examples, examples[:3], looks=1, measure=False)
+    many, one, blind = (
+        run_arm(a)["curve"] for a in (dataclasses.replace(arm, looks=3), arm, dataclasses.replace(arm, validation=()))
+    )
+    assert one == [many[-1]] and many[-1][0] == 6 and blind == []
+
+
 @pytest.mark.fault("Interrupt is pressed in an arm of lab 05's race")
 def test_an_interrupted_arm_goes_on_from_its_last_step(own_model, tmp_path, monkeypatch, says):
     _, tokenizer = own_model
