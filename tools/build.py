@@ -1,6 +1,7 @@
 """`make build`: labs/source to the learner notebooks, which hold no outputs, and to the solutions, executed.
 
-A notebook that is in step with its source is left alone. One that a person has worked in is first kept under another name.
+A notebook that is in step with its source is left alone. One that a person has worked in is first kept under another name. Where text
+alone has changed, the outputs stay and nothing is executed.
 """
 
 from __future__ import annotations
@@ -64,11 +65,14 @@ def run(notebook: nbformat.NotebookNode, path: Path) -> dict[str, float] | None:
     return budget_of(done)
 
 
-def carried(notebook: nbformat.NotebookNode, solved: nbformat.NotebookNode) -> bool:
-    """Take the outputs of the solved notebook, if it has the same code cells in the same order; True if it did.
+def carried(notebook: nbformat.NotebookNode, executed: Path) -> bool:
+    """Take the outputs of a notebook that has been executed, if it has the same code cells in the same order; True if it did.
 
-    The instructor's edition adds text alone, so that it need not be executed a second time.
+    For a solution whose text alone has changed, and for the instructor's edition, which adds text to the solution.
     """
+    if not executed.exists():
+        return False
+    solved = read(executed)
     cells, have = code_cells(notebook), code_cells(solved)
     if [cell.id for cell in cells] != [cell.id for cell in have]:
         return False
@@ -77,13 +81,18 @@ def carried(notebook: nbformat.NotebookNode, solved: nbformat.NotebookNode) -> b
     return True
 
 
-def build(source: Path, edition: str, measured: dict[str, dict[str, float]]) -> bool:
-    """Write one edition, executed unless it is the learner's; True if it came out without complaint. What a solution took is added."""
-    path = target(source, edition)
+def build(source: Path, edition: str, measured: dict[str, dict[str, float]], force: bool = False) -> bool:
+    """Write one edition, executed where its code is new or `force` says so; True if it came out without complaint.
+
+    What a solution took is added to `measured`.
+    """
+    path, solved = target(source, edition), target(source, "solutions")
     notebook = make(source, edition)
-    took, solved = "not executed", target(source, "solutions")
-    if edition == "instructor" and fresh(source, "solutions") and carried(notebook, read(solved)):
+    took = "not executed"
+    if edition == "instructor" and fresh(source, "solutions") and carried(notebook, solved):
         took = "with the outputs of the solutions"
+    elif edition == "solutions" and not force and carried(notebook, solved):
+        took = "text alone has changed, the outputs stay"
     elif edition != "learner":
         done = run(notebook, path)
         if done is None:
@@ -105,7 +114,7 @@ def main(
     labs: Annotated[Optional[list[str]], typer.Argument(help="Numbers of labs; all by default.")] = None,
     edition: Annotated[Optional[str], typer.Option(help="learner, solutions or instructor; the first two by default.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if anything is out of step.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Build also what is in step.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Build and execute also what is in step.")] = False,
     save: Annotated[
         bool, typer.Option("--save", help="Keep the seconds and the memory of this run in labs/budgets.json: on a quiet machine.")
     ] = False,
@@ -128,7 +137,7 @@ def main(
                 console.print(f"{target(source, name).relative_to(ROOT)} is out of step: run `make build`.")
                 good = False
             else:
-                good = build(source, name, measured) and good
+                good = build(source, name, measured, force) and good
     if save and measured:
         keep_budgets(measured, machine_facts())
     sys.exit(0 if good else 1)

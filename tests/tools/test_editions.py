@@ -351,9 +351,33 @@ def test_the_instructors_edition_takes_the_outputs_of_the_solutions(tmp_path, mo
     assert len(made.cells) > len(solved.cells)
 
 
-def test_outputs_are_not_carried_where_a_cell_differs():
-    solved = build.read(editions.target(LAB, "solutions"))
+def test_outputs_are_not_carried_where_a_cell_differs(tmp_path):
     other = editions.make(LAB, "instructor")
     editions.code_cells(other)[1]["id"] = "another"
-    assert not build.carried(other, solved)
+    assert not build.carried(other, editions.target(LAB, "solutions"))
+    assert not build.carried(editions.make(LAB, "solutions"), tmp_path / "never_built.ipynb")
     assert not any(cell.outputs for cell in editions.code_cells(other))
+
+
+@pytest.mark.parametrize("change, force, runs", [("text", False, 0), ("text", True, 1), ("code", False, 1)])
+def test_a_solution_is_executed_again_where_its_code_changed_and_its_outputs_stay_where_only_text_did(
+    tmp_path, monkeypatch, change, force, runs
+):
+    source, ran = tmp_path / LAB.name, []
+    before = LAB.read_text(encoding="utf-8")
+    after = before.replace("# %% [markdown]\n", "# %% [markdown]\n# One more sentence.\n#\n", 2)
+    if change == "code":
+        after = before + "\n# %%\nprint(6 * 7)\n"
+    source.write_text(after, encoding="utf-8")
+    executed = build.read(editions.target(LAB, "solutions"))
+    monkeypatch.setitem(editions.FOLDERS, "solutions", tmp_path)
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "run", lambda *_: ran.append(1) or {"seconds": 1.0, "peak_rss_gib": 1.0})
+    monkeypatch.setattr(build.console, "print", lambda *_, **__: None)
+    nbformat.write(executed, tmp_path / f"{LAB.stem}.ipynb")
+    build.build(source, "solutions", {}, force)
+    made = build.read(editions.target(source, "solutions"))
+    assert len(ran) == runs and made.cells != executed.cells
+    if not runs:
+        assert build.fresh(source, "solutions")
+        assert [c.outputs for c in editions.code_cells(made)] == [c.outputs for c in editions.code_cells(executed)]
