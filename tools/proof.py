@@ -2,11 +2,14 @@
 
 Seconds and memory of the labs are those of labs/budgets.json, which a run of all labs on a quiet machine wrote; everything else is measured
 now: start-up, disk, the checks of every exercise against their wrong and right answers, the public functions under odd input, what the
-tests show after each fault, the walls of the sandbox, the names taken from the libraries. Exits with 1 if a promise is not kept.
+tests show after each fault, the walls of the sandbox, the names taken from the libraries. What the longer targets and the benchmarks of
+speed and growth found is read from build/, and where they have not run in this checkout, from benchmarks/proof.json, with its day and
+commit; `python tools/proof.py --keep` writes what lies in build/ into that record first. Exits with 1 if a promise is not kept.
 """
 
 from __future__ import annotations
 
+import argparse
 import html
 import json
 import os
@@ -22,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import api_gate
+import longer_runs
 import sandbox
 from editions import ROOT, sources, target
 from rich.console import Console
@@ -225,32 +229,29 @@ def names() -> Promise:
     return Promise("names and keywords of the libraries that are missing", "none", ", ".join(gone) or "none", not gone)
 
 
-def kept(name: str) -> Any:
-    """What a longer target left in build/, or None."""
-    file = ROOT / "build" / f"{name}.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-
-
 def left(name: str, what: str, promised: str, target: str, say: Callable[[Any], tuple[str, bool | None]]) -> Promise:
     """The line of a longer target, from what it left: what it measured, and whether the promise is kept."""
-    facts = kept(name)
-    return Promise(what, promised, *(say(facts) if facts else (f"{target} has not run here", None)))
+    found = longer_runs.found(name)
+    if not found:
+        return Promise(what, promised, f"{target} has not run", None)
+    measured, kept = say(found[0])
+    return Promise(what, promised, measured + found[1], kept)
 
 
-def speeds(facts: dict[str, Any] | None) -> Iterator[Promise]:
+def speeds() -> Iterator[Promise]:
     """Rates beside the plain library call and beside the machine's limits, and where the rest of the time goes."""
-    if not facts:
-        yield Promise(
-            "speed", "beside the library and the machine's limits", "`python benchmarks/speed.py` has not run here", None
-        )
+    found = longer_runs.found("speed")
+    if not found:
+        yield Promise("speed", "beside the library and the machine's limits", "`python benchmarks/speed.py` has not run", None)
         return
+    facts, when = found
     for line in facts["lines"]:
         ratio = line["ours"] / line["theirs"]
-        said = f"{line['ours']:.4g} {line['unit']}, {ratio:.2f} times {line['plain']}"
+        said = f"{line['ours']:.4g} {line['unit']}, {ratio:.2f} times {line['plain']}{when}"
         yield Promise(f"speed: {line['what']}", f"at least {BESIDE:g} times the library", said, ratio >= BESIDE)
         if line["share"] is not None:
             least = SHARES[line["limit"]]
-            said = f"{line['share']:.0%} ({line['rest']})"
+            said = f"{line['share']:.0%} ({line['rest']}){when}"
             yield Promise(f"speed: {line['what']}", f"at least {least:.0%} {line['limit']}", said, line["share"] >= least)
 
 
@@ -275,15 +276,21 @@ def longer() -> Iterator[Promise]:
         "gpu", "labs on CUDA", "all pass", "unproven: `make test-gpu`",
         lambda f: (f"{f['passed']} of {f['runs']} on {f['gpu']}", f["passed"] == f["runs"]),
     )  # fmt: skip
-    yield from speeds(kept("speed"))
-    grown = kept("growth")
-    if not grown:
-        yield Promise("how costs grow", "as the algorithm needs", "`python benchmarks/growth.py` has not run here", None)
-    for line in grown or []:
-        limit, found = line["needed"] + SLACK, line["exponent"]
-        yield Promise(
-            f"growth: {line['what']}", f"exponent {line['needed']:g}, at most {limit:g}", f"{found:.2f}", found <= limit
-        )
+    yield from speeds()
+    yield from growth()
+
+
+def growth() -> Iterator[Promise]:
+    """The measured exponent of each cost, beside the one that its algorithm needs."""
+    found = longer_runs.found("growth")
+    if not found:
+        yield Promise("how costs grow", "as the algorithm needs", "`python benchmarks/growth.py` has not run", None)
+        return
+    lines, when = found
+    for line in lines:
+        limit, exponent = line["needed"] + SLACK, line["exponent"]
+        promised = f"exponent {line['needed']:g}, at most {limit:g}"
+        yield Promise(f"growth: {line['what']}", promised, f"{exponent:.2f}{when}", exponent <= limit)
 
 
 def page(promises: Iterable[Promise], rows: Iterable[tuple[str, ...]], shown: Iterable[tuple[str, ...]] = ()) -> str:
@@ -303,6 +310,10 @@ def page(promises: Iterable[Promise], rows: Iterable[tuple[str, ...]], shown: It
 
 def main() -> int:
     """Measure, print, write; 1 if a promise is not kept."""
+    parser = argparse.ArgumentParser(description="What the course promises, and what was measured.")
+    parser.add_argument("--keep", action="store_true", help="first keep what the longer targets left in benchmarks/proof.json")
+    if parser.parse_args().keep:
+        print("Kept:", ", ".join(longer_runs.keep()) or "nothing, for build/ is empty")
     judged, rows = checks()
     after, shown = faults(cases("-m", "fault"))
     promises = [*labs(), *start_up(), *disk(), cells(), *judged, doors(), after, names(), walls(), *longer()]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from pathlib import Path
 
+import longer_runs
 import proof
 import pytest
 
@@ -68,7 +71,8 @@ LEFT = {
 
 
 def test_the_longer_targets_are_read_where_they_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "ROOT", tmp_path)
+    monkeypatch.setattr(longer_runs, "ROOT", tmp_path)
+    monkeypatch.setattr(longer_runs, "RECORD", tmp_path / "proof.json")
     assert {line.kept for line in proof.longer()} == {None}
     (tmp_path / "build").mkdir()
     for name, facts in LEFT.items():
@@ -83,8 +87,42 @@ def test_the_longer_targets_are_read_where_they_ran(tmp_path: Path, monkeypatch:
     assert lines["growth: a sum"].kept and lines["growth: a sort"].kept is False
 
 
-def test_few_repeats_do_not_keep_the_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "kept", lambda name: {**LEFT["repeats"], "of each": 2} if name == "repeats" else None)
+def test_what_ran_in_another_checkout_is_told_with_its_day_and_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(longer_runs, "RECORD", tmp_path / "proof.json")
+    monkeypatch.setattr(longer_runs, "NAMES", ("below", "gpu"))
+    monkeypatch.setattr(longer_runs, "ROOT", tmp_path)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    commit = [
+        "git",
+        "-C",
+        str(tmp_path),
+        "-c",
+        "user.name=x",
+        "-c",
+        "user.email=x@example.org",
+        "commit",
+        "-q",
+        "--allow-empty",
+        "-m",
+        "x",
+    ]
+    subprocess.run(commit, check=True)
+    (tmp_path / "build").mkdir()
+    file = tmp_path / "build" / "below.json"
+    file.write_text(json.dumps(LEFT["below"]), encoding="utf-8")
+    assert longer_runs.found("below") == (LEFT["below"], "") and longer_runs.keep() == ["below"]
+    file.unlink()
+    facts, when = longer_runs.found("below") or ({}, "")
+    assert facts == LEFT["below"] and re.fullmatch(r" \(\d{4}-\d\d-\d\d, at [0-9a-f]{7,}\)", when)
+    (line,) = (line for line in proof.longer() if line.what.startswith("right answers"))
+    assert line.kept and line.measured.endswith(when)
+    assert longer_runs.found("gpu") is None and longer_runs.keep() == []
+    assert longer_runs.found("below") == (facts, when)  # a checkout in which it did not run takes nothing from the record
+
+
+def test_few_repeats_do_not_keep_the_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {**LEFT["repeats"], "of each": 2}
+    monkeypatch.setattr(longer_runs, "found", lambda name: (few, "") if name == "repeats" else None)
     (line,) = (line for line in proof.longer() if line.what == "notebooks, again and again")
     assert line.kept is None
 
