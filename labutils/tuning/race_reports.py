@@ -60,7 +60,7 @@ def memory_by_term(ledgers: Mapping[str, Ledger], arms: Arms) -> dict[str, float
     axes.set_ylabel("MiB")
     axes.legend(frameon=False)
     names = " and ".join(ledgers)
-    show(figure, f"Tensor bytes by term for {names}: the dashed bars are predicted, the full bars measured.")
+    show(figure, f"Tensor bytes by term for {names}: the dashed bars are predicted, the filled bars measured.")
     return {name: predicted[name]["peak"] / arms[name]["bytes"]["peak"] for name in ledgers}
 
 
