@@ -150,7 +150,7 @@ def show_chart(name: str, chart: Chart, beside: Chart | None = None) -> None:
     left.plot(steps, chart.losses, "o-", color=VERMILION, markersize=4, label="as reported")
     left.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
     left.locator_params(axis="y", nbins=6)  # a number that depends on the axes' height would upset the layout
-    left.legend(frameon=False, fontsize=8, loc="upper right")
+    left.legend(frameon=False, fontsize=8, loc="best")
     right.plot(steps, chart.gradient_norms, "o-", color=VERMILION, markersize=4)
     right.set(xlabel="step", ylabel="norm of the gradient", yscale="log")
     norms = [*chart.gradient_norms, *(beside.gradient_norms if beside else [])]

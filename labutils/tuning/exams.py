@@ -112,29 +112,31 @@ def trade_chart(
     paths: Mapping[str, Mapping[int, Mapping[str, MultipleChoiceScores]]],
     task: str,
     others: Sequence[str],
+    first_colour: int = 0,
 ) -> None:
-    """Show what trainings learned and what they kept, look by look, and give the same numbers in a table.
+    """Show what training runs learned and what they kept, look by look, and give the same numbers in a table.
 
     Args:
         title: of the figure.
         before: the answers of the model before the training, where all paths start.
-        paths: for each training its answers after a number of steps.
+        paths: for each run its answers after a number of steps.
         task: the test of what is learned.
         others: the tests of what is kept.
+        first_colour: the place in the palette of the first path's colour and marker, so that a run keeps those of another chart.
     """
 
     def place(scores: Mapping[str, MultipleChoiceScores]) -> tuple[float, float]:
         return fmean(pooled(scores, [task])), fmean(pooled(scores, others))
 
     def line(name: str, steps: int, scores: Mapping[str, MultipleChoiceScores]) -> tuple[str | int | float, ...]:
-        return name, steps, *place(scores), f"{100 * fmean(scores[task].correct):.0f}"
+        return name, steps, *place(scores), round(100 * fmean(scores[task].correct))
 
     figure, axes = new_figure(title, height=3.4)
     start, rows = place(before), [line("before", 0, before)]
-    for k, (name, path) in enumerate(paths.items()):
+    for k, (name, path) in enumerate(paths.items(), first_colour):
         points = {n: place(scores) for n, scores in path.items()}
         colour = PALETTE[k % len(PALETTE)]
-        axes.plot(*zip(start, *points.values(), strict=True), marker="os^D"[k % 4], color=colour, markersize=5, label=name)
+        axes.plot(*zip(start, *points.values(), strict=True), marker="osD^vP"[k % 6], color=colour, markersize=5, label=name)
         for n, point in points.items():
             axes.annotate(str(n), point, textcoords="offset points", xytext=(5, 4), fontsize=9)
         rows += [line(name, n, scores) for n, scores in path.items()]
@@ -146,5 +148,5 @@ def trade_chart(
         f"Nats per answer on {', '.join(others)} together, against nats per answer on {task}, from the model before the training along the "
         f"steps of {' and '.join(paths)}. Each point carries its number of steps. The table below has the same numbers.",
     )
-    header = ("training", "steps", f"{task}, nats per answer", "the other tests, nats per answer", f"{task}, right, %")
+    header = ("run", "steps", f"{task}, nats per answer", "the other tests, nats per answer", f"{task}, right, %")
     show_table(header, rows)

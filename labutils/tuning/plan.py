@@ -24,7 +24,9 @@ MARGIN = 0.1
 FRAGMENTATION = 1.5
 
 # Measured with the labs' model on two cores: 1, 2, 4 and 8 examples at a time train at 56, 70, 91 and 100 % of the speed of eight,
-# about B / (B + 0.75); computing activations again costs a quarter, and giving memory back at once a fifth to a quarter.
+# about B / (B + 0.75); computing activations again costs a quarter, and giving memory back at once a fifth to a quarter. The threads slept
+# at once then. With those of settings.THREADS small micro-batches lose less (83, 97 and 100 % at 1, 2 and 4), and together the two savings
+# cost LoRA, with its many small tensors, more than half. The order of the settings stays, on the side of less memory.
 HALF_SPEED_BATCH = 0.75
 CHECKPOINTING_SPEED = 0.75
 FRUGAL_SPEED = 0.78
