@@ -594,6 +594,9 @@ assert all(abs(ratio - 1) < 0.2 for ratio in ratios.values()) or not lab.course_
 # is not the plan of the race, it trains on some of the examples, in a process of its own, and its speed is measured. (A plan that does
 # not give freed memory back at once keeps a margin, one and a half times what comes and goes within a step. So it stops well below the
 # limit.)
+#
+# A race in another setting may have another winner on the clock. Both answers are right, each to its own question: what the method costs by
+# itself, and what you get from it in the memory you have.
 
 # %% tags=["device"]
 some, rows = drawn[: lab.size(smoke=4, small=24)], []
@@ -608,10 +611,6 @@ for name in RATES:
 show_table(("method", "fastest plan", "tokens per second in the race", "in its fastest plan"), rows, f"{memory_gib} GiB for tensors")
 record("tokens per second, race and fastest plan", {name: speeds for name, _, *speeds in rows})
 assert len(rows) == 2
-
-# %% [markdown]
-# So a race in another setting has another winner on the clock. Both answers are right, each to its own question: what the method costs by
-# itself, and what you get from it in the memory you have.
 
 # %% tags=["device"]
 race_reports.validation_curves(arms, len(validation))
