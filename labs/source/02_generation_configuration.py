@@ -89,7 +89,7 @@ show_table(("settings", "one completion", "another"), rows, story)
 assert rows[0][1] == rows[0][2], "greedy never varies"
 
 # %% [markdown]
-# Greedy writes the same text twice. A low temperature stays tame, and 1.5 falls apart. The rest of the lab takes this apart, one box
+# Greedy writes the same text twice. A low temperature stays tame, and 1.5 falls apart. The rest of the lab explains why, one box
 # of the picture at a time. First a question. Choose with the mouse or the arrow keys.
 
 # %%
@@ -133,7 +133,8 @@ softmax = check("2.1", softmax)
 # We shall use two sets of logits. The first is a toy. It is time for dessert, and four desserts have 33 % of the probability. The
 # other 67 % are spread over 134 rarer words, half a per cent each. The logits are the logarithms of these probabilities.
 #
-# The second comes from the real model, with 49,152 logits, one for each token. Which tokens lead, and do all add up to one?
+# The second comes from the real model, with 49,152 logits, one for each token. Which tokens lead, and do the
+# probabilities of all tokens add up to one?
 
 # %% tags=["device"]
 desserts = ["cake", "donut", "banana", "apple"]
@@ -179,7 +180,8 @@ print("ours:   ", ours, "\nlibrary:", theirs, "\ntext:   ", tokenizer.decode(our
 assert ours == theirs
 
 # %% [markdown]
-# Our loop computes the whole prompt again for every token. The library keeps what it has computed in a key-value cache (lab 01).
+# Our loop computes the whole prompt again for every token. The library keeps what it has computed in a key-value cache (*Going further* A
+# of lab 01).
 #
 # So much for twelve tokens. Now a long answer.
 
@@ -210,8 +212,8 @@ record("greedy list, share of repeated entries", repeats)
 assert repeats > 0.1 or not lab.course_model
 
 # %% [markdown]
-# Europe has some fifty countries. When a country comes up again, the text just before it resembles what preceded it the first time. So
-# the same successors are likely again, and greedy has no way out.
+# Europe has some fifty countries. Once a country has come up again, the text itself holds an example of what followed it, and the model
+# tends to copy it. Each round adds one more example. Greedy always takes the likeliest token, so it rarely finds a way out.
 #
 # ## 4. How long?
 #
@@ -237,7 +239,8 @@ quiz("2.b")
 # from 0 to 1. The piece in which u falls is the token.
 #
 # **Exercise 2.2.** Write `draw(probs, u)`, which returns the index of the first token whose running sum exceeds u. Rounding can
-# leave the last running sum a hair below 1 and u above it. Then the last token with a probability above 0 is meant.
+# leave the last running sum a hair below 1 and u above it. In that case return the last token whose probability is
+# above 0.
 
 
 # %% tags=["exercise"] exercise="2.2"
@@ -283,9 +286,9 @@ print(
 outcome("2.p2", round(float(bananas.std()), 1))
 
 # %% [markdown]
-# The count is near 200 and should not be exactly 200. The standard deviation of such a count is √(n·p·(1−p)) = √(10,000 · .02 · .98) = 14. With a hundred draws it would be 1.4 around
-# an expectation of 2, which is why a handful of samples says little about rare words. *Going further* turns this into a test that
-# finds a biased drawing function.
+# The count is near 200 and need not be exactly 200. The standard deviation of such a count is √(n·p·(1−p)) = √(10,000 · .02 · .98) = 14.
+# With a hundred draws it would be 1.4 around an expectation of 2, which is why a handful of samples says little about rare words. *Going
+# further* turns this into a test for a biased drawing function, and shows what it misses.
 #
 # ### Settings that you did not make
 #
@@ -296,8 +299,8 @@ outcome("2.p2", round(float(bananas.std()), 1))
 predict("2.p3")
 
 # %% [markdown]
-# With `output_scores`, `generate` also returns the scores as they stand just before the draw. What was filtered out is minus infinity
-# there. The third call passes the settings that some other model might bring along.
+# With `output_scores`, `generate` also returns the scores as they stand just before the draw. Tokens that were filtered out have a
+# score of minus infinity. The third call passes the settings that some other model might bring along.
 
 # %% tags=["device"]
 from transformers import GenerationConfig
@@ -324,7 +327,10 @@ print("temperature 5 without do_sample:", tokenizer.decode(unsampled))
 assert rows[0][1] < rows[1][1] == len(names)
 
 # %% [markdown]
-# Nobody asked for a top-k of 50, yet it is there. The last row shows the other surprise. Many chat models ship a file
+# Nobody asked for it, yet only the 50 most likely tokens can be drawn. The library's default is `top_k=50`, a filter that you will write
+# in section 7, and `top_k=0` switches it off. That is why section 1 passes it.
+#
+# The last row shows the other surprise. (The silent top-k of 50 acts in it too, before top-p.) Many chat models ship a file
 # `generation_config.json` that switches sampling on (Llama 3.1 Instruct comes with temperature 0.6 and top-p 0.9), so the same call
 # is greedy with one model and random with another. A temperature without sampling is ignored. **Say what you want** in the call:
 # `do_sample`, `temperature`, `top_k`, `top_p`.
@@ -332,8 +338,8 @@ assert rows[0][1] < rows[1][1] == len(names)
 # ## 6. Temperature reshapes
 #
 # Below one, the temperature makes the strong stronger. Above one, it makes the probabilities more alike. No token is removed, and the
-# order of the tokens stays. How unsure is a distribution? The **entropy** is the mean of −log₂ p, weighted by p, in bits. It is 0 if one token is
-# certain and log₂ 138 = 7.1 if all 138 desserts are equally likely. One bit is a coin toss.
+# order of the tokens stays. How unsure is a distribution? The **entropy** is the mean of −log₂ p, weighted by p, in bits. It is 0 if one
+# token is certain and log₂ 138 = 7.1 if all 138 desserts are equally likely. One bit is a coin toss.
 #
 # Here are the desserts at four temperatures, as exact bars and as shares of 1,000 draws. The last bar stands for 134 words together.
 
@@ -365,7 +371,7 @@ print("entropy in bits:", {T: round(entropy(softmax(toy_logits, T)), 2) for T in
 # ## 7. Top-k keeps a fixed number
 #
 # Sampling draws the absurd once in a while. **Top-k** forbids it. It keeps the k largest logits and sends all others to minus
-# infinity, whose exponential is 0.
+# infinity, whose exponential is 0. (Tokens that tie with the k-th may stay as well.)
 #
 # **Exercise 2.3.** Write the filter. Return logits, so that other steps can follow, and leave the input alone.
 
@@ -456,9 +462,9 @@ record("tokens in the nucleus of 0.9, sure and unsure prompt", sizes)
 assert sizes[0] < sizes[1] or not lab.course_model
 
 # %% [markdown]
-# Top-k with k = 50 would let absurd tokens in after one prompt and throw good ones out after the other. Top-p adapts. It has a
-# weakness too, because a high temperature lifts the whole long tail into the nucleus. **Min-p** (Nguyen et al. 2024) uses another
-# rule. It keeps the tokens whose probability is at least a share of the leader's. How many tokens does each rule keep, at two temperatures?
+# Top-k with k = 50 would let absurd tokens in after one prompt and throw good ones out after the other. Top-p adapts. It has a weakness
+# too, because a high temperature lifts the whole long tail into the nucleus. **Min-p** (Nguyen et al. 2024) uses another rule. It keeps
+# the tokens whose probability is at least a share of the leader's. How many tokens does each rule keep, at two temperatures?
 
 
 # %% tags=["device"]
@@ -477,12 +483,16 @@ show_table(("prompt", "temperature", "kept by top-p 0.9", "kept by min-p 0.1"), 
 assert all(row[3] < row[2] for row in rows) or not lab.course_model
 
 # %% [markdown]
+# Compare how each column grows, not the two columns, because 0.9 and 0.1 are different strengths. From temperature 1 to 1.5 the nucleus
+# after the first prompt grows from a few tokens to thousands, and min-p hardly grows. After the second prompt both grow, top-p by the
+# larger factor.
+#
 # ## 9. Penalties
 #
-# Here are three ways to make tokens less likely that have already appeared. The **frequency penalty** f is subtracted from a token's logit once
-# for each time the token came. The **presence penalty** a is subtracted once, however often it came. Both are known from
-# OpenAI-style APIs and usually count the completion alone. The **repetition penalty** r (Keskar et al. 2019) divides or multiplies,
-# and in transformers it also counts the prompt.
+# Here are three ways to make tokens less likely that have already appeared. The **frequency penalty** f is subtracted from a token's
+# logit once for each time the token has appeared. The **presence penalty** a is subtracted once, however often it has appeared. Both are
+# known from OpenAI-style APIs and usually count the completion alone. The **repetition penalty** r (Keskar et al. 2019) divides the
+# logit, and in transformers it also counts the prompt.
 #
 # **Exercise 2.5.** Write the first two, in one function.
 
@@ -505,8 +515,8 @@ def penalize(logits, counts, frequency, presence):
 penalize = check("2.5", penalize)
 
 # %% [markdown]
-# **Exercise 2.6.** The repetition penalty divides a positive logit by r. Dividing −2 by 2 would give −1, which is *larger*, so a
-# negative logit is multiplied by r. A token that came several times is penalised once.
+# **Exercise 2.6.** The repetition penalty divides a positive logit by r. Dividing −2 by 2 would give −1, which is *larger*, so
+# transformers multiplies a negative logit by r, and so should you. A token that has appeared several times is penalised once.
 
 
 # %% tags=["exercise"] exercise="2.6"
@@ -533,8 +543,8 @@ repetition_penalty = check("2.6", repetition_penalty)
 # %% [markdown]
 # Three cakes and one donut were eaten. The first table shows the desserts' logits under each penalty.
 #
-# The second asks what the rule for the sign does. Softmax looks only at differences, so the same number may be added to all logits. We add 0, 2.5
-# and 10 and compute cake's probability without and with a repetition penalty on cake.
+# The second shows what the rule about the sign leads to. Softmax looks only at differences, so the same number may be added to all
+# logits. We add 0, 2.5 and 10 and compute cake's probability without and with a repetition penalty on cake.
 
 # %%
 eaten, menu = torch.tensor([3, 1, 0, 0]), toy_logits[:4]  # (4) each
@@ -556,9 +566,10 @@ assert abs(rows[0][1] - rows[2][1]) < 1e-9 and rows[2][2] < rows[0][2]
 # %% [markdown]
 # The probabilities without the penalty are the same, and the penalty's effect is not. At first cake's logit is negative, so it is
 # multiplied. After adding 2.5 it is a small positive number, and dividing that changes little. After adding 10 it is large, and the
-# division takes off much. So the effect depends on where a model happens to put its zero, and a value that works for one model says little about another. Frequency and presence subtract and have no such flaw.
+# division takes a lot off. So the effect depends on where a model happens to put its zero, and a value that works for one model says
+# little about another. Frequency and presence subtract and have no such flaw.
 #
-# Do penalties cure the loop of section 3? transformers has no frequency penalty, but it takes a step of your own, and
+# Do penalties cure the loop of section 3? transformers has no frequency penalty, but it accepts a step that you write yourself, and
 # `decoding.penalty_processor` wraps the formula of exercise 2.5 for it.
 
 # %%
@@ -590,11 +601,14 @@ record("different entries by penalty", different)
 assert few > many or not lab.course_model
 
 # %% [markdown]
-# A weak repetition penalty brings twice as many names as none, and nearly all of them are countries. A strong one ends the list almost
-# before it has begun. The penalty cannot tell a country from a line break. The prompt already holds the digits, full stops and line breaks
-# that make a list, and they are penalised too. The frequency penalty counts the completion alone, so it starts from nothing and lasts
-# longer, until the penalty on line breaks adds up. On the way the model gets around it with entries such as *Austria (2)*, which are new
-# text and no new country. So penalties break a loop, at a strength that you have to find, and the answer may be wrong in a new way.
+# A weak repetition penalty brings about twice as many names as none, all of them countries. A strong one ends the list almost before it
+# has begun. The penalty cannot tell a country from a line break. The prompt already holds the digits, full stops and line breaks that
+# make a list, and they are penalised too.
+#
+# The frequency penalty counts the completion alone, so it starts from nothing, and the list lasts longer, until the penalty on line
+# breaks adds up. It brings hardly any new country. At 0.3 the model goes round the same ones with entries such as *Austria (2)*, which
+# are new text and no new country. So a penalty can break a loop, at a strength that you have to find, and the answer may be wrong in a
+# new way.
 #
 # ## 10. Stop sequences
 #
@@ -624,7 +638,7 @@ def stop_at(text, stops):
 stop_at = check("2.7", stop_at)
 
 # %% [markdown]
-# The library stops while it generates, which saves the time. It compares text, because a stop may be spread over several tokens,
+# The library stops while it generates, which saves time. It compares text, because a stop may be spread over several tokens,
 # and it leaves the stop in for you to cut.
 
 # %% tags=["device"]
@@ -663,10 +677,11 @@ def choose(logits, ids, u, temperature, k, p, penalty):
 choose = check("2.8", choose)
 
 # %% [markdown]
-# With `choose`, your own code writes. The numbers u come from a generator with a **seed**. The same seed, settings, machine and
-# library give the same text, and another seed gives another. (On another machine the last digits of the logits can differ, and one
-# different draw is enough for a different text.) **Try it** with your own prompt and settings. *Going further* shows that your chain
-# leaves the same probabilities as the library's at every step.
+# With `choose`, your own code writes. The numbers u come from a generator with a **seed**. The same seed, settings, machine and library
+# give the same text, and another seed usually gives another. Without a seed (`null` in many APIs) each run differs. (On another machine
+# the last digits of the logits can differ, and one different draw is enough for a different text.) **Try it** with your own prompt and
+# settings. The temperature must be above 0 and k at least 1. To switch a step off, take temperature 1, `k=len(names)`, `p=1.0` or penalty
+# 1. *Going further* shows that your chain leaves the same probabilities as the library's at every step.
 
 
 # %% tags=["device"]
@@ -694,8 +709,9 @@ assert written[0] == written[1] != written[2]
 # ## 12. Order matters
 #
 # Temperature reshapes, and top-k and top-p filter. Each step sees what the step before it left. transformers takes penalties,
-# temperature, top-k, top-p. llama.cpp, another widespread program, takes penalties, top-k, top-p and the temperature last. (A few
-# more filters stand in between and are off or weak by default.)
+# temperature, top-k, top-p. llama.cpp, another widespread program, takes penalties, top-k, top-p and the temperature last. (Its
+# chain holds a few more filters, which are off by default, except that min-p is on at 0.05, between top-p and the temperature. We leave it
+# out here, so that only the order differs.)
 
 # %%
 predict("2.p6")
@@ -725,7 +741,7 @@ assert kept[0] >= kept[1]
 
 # %% [markdown]
 # In transformers' order the temperature flattens first, so top-p lets strange words through. In llama.cpp's order top-p has already
-# removed them, and the temperature only shuffles what is left. When you move settings from one program to another, look up its order.
+# removed them, and the temperature only evens out what is left. When you move settings from one program to another, look up its order.
 
 # %%
 quiz("2.c")
@@ -736,9 +752,9 @@ quiz("2.c")
 # Type a text of your own and move any slider with the mouse, or with Tab and the arrow keys. Blue is the exact probability after
 # all steps, orange the share of 2,000 draws. Grey tokens were cut. The penalties act on everything in the text.
 #
-# **Try it.** Raise the repetition penalty until *tea* is no longer first. (A little above 1 is enough.) Then take temperature 2 and bring
-# top-p down until the row of the others is cut. At which temperatures does top-p hardly matter? (At low ones, where the leaders have
-# nearly all of the probability anyway.)
+# **Try it.** Raise the repetition penalty until *tea* is no longer first. (A little above 1 is enough.) Then set the penalty back to 1,
+# take temperature 2, and bring top-p down. What happens to the rows? At which temperatures does top-p hardly matter? (At low ones, where
+# the leaders have nearly all of the probability anyway.)
 
 # %% tags=["device"]
 tea = "I like tea and you like tea and they like"
@@ -755,8 +771,9 @@ assert names[int(decoding.next_logits(model, tokenizer, tea).argmax())] == " tea
 predict("2.p7")
 
 # %% [markdown]
-# The results can be computed exactly from the logits, without drawing. The chance of a right answer is the probability of its first
-# token. A token of probability p appears among 32 draws with probability 1 − (1 − p)³².
+# The results can be computed exactly from the logits, without drawing. We count an answer as right if its first token is right, so the
+# chance of a right answer is that token's probability. A token of probability p appears among 32 draws with probability 1 − (1 − p)³².
+# Added up over all tokens, this is the expected number of different ones. We average it over four openings.
 
 
 # %% tags=["device"]
@@ -771,7 +788,7 @@ openings = ["For dessert we had a", "My favourite animal is the", "On Sunday we 
 asked, opened = stacked([f"{shots}{row['word']} ->" for row in test]), stacked(openings)  # (N, V), (4, V)
 answers = torch.tensor([tokenizer.encode(" " + row["answer"])[0] for row in test])  # (N)
 greedy_share = float((asked.argmax(dim=1) == answers).double().mean())
-print(shots + f"{test[0]['word']} ->   {len(test)} countries; greedy decoding is right in {greedy_share:.0%}")
+print(shots + f"{test[0]['word']} ->   {len(test)} countries; greedy decoding is right in {greedy_share:.1%}")
 assert len(asked) == len(answers)
 
 
@@ -789,16 +806,18 @@ for name, p in (("without top-p", 1.0), ("top-p 0.9", 0.9)):
     results[name] = [bootstrap_interval(each.double()) for each in facts], [float(each.mean()) for each in words]
 sampling_figures.show_facts_and_variety(steps, results, greedy_share)
 sampled_share = float(chances(1.0, 1.0)[0].mean())
-print(f"right capitals of {len(answers)} countries: greedy {greedy_share:.0%}, temperature 1 {sampled_share:.0%}")
+print(f"right capitals of {len(answers)} countries: greedy {greedy_share:.1%}, temperature 1 {sampled_share:.1%}")
 outcome("2.p7", round(100 * sampled_share / max(greedy_share, 0.01)))
 record("right answers by decoding", {"greedy": greedy_share, "temperature 1": sampled_share})
 assert sampled_share < greedy_share or not lab.course_model
 
 # %% [markdown]
 # On the left, right answers fall as the temperature rises, because every bit of probability that goes to another token is taken from the
-# right one. Top-p changes little there. The grey line is greedy decoding, which no setting beats in this task. On the right, variety
-# rises, and at temperature 2 without top-p nearly every draw is a different token. Not all of these are words you would want. Counting
-# different tokens measures variety and not quality, and top-p is what keeps the odd ones out.
+# right one. Top-p changes little there. The grey line is greedy decoding. Only temperatures near 0, which are almost greedy, come up to
+# it. On the right, variety rises, and at temperature 2 nearly every draw is a different token, with top-p or without it. The temperature
+# comes first here and lets thousands of tokens into the nucleus (sections 8 and 12). Not all of these are words you would want, because
+# counting different tokens measures variety and not quality. To keep odd words out, stay near temperature 1 or filter before the
+# temperature.
 #
 # What to choose, then?
 #
@@ -817,7 +836,8 @@ assert sampled_share < greedy_share or not lab.course_model
 # - Temperature reshapes. Top-k, top-p and min-p filter, and the mass that top-p keeps is at least p.
 # - Defaults come in silently from the library and from the model. Say what you want in the call.
 # - The order of the steps is part of the settings, and it differs between programs.
-# - Penalties break loops, and too strong a one breaks the text. A cap cuts, an end token ends, a stop sequence stops where you say.
+# - Penalties can break loops, and too strong a penalty breaks the text. A cap cuts, an end token ends, a stop sequence stops where you
+#   say.
 
 # %% tags=["device"]
 progress("02")
@@ -831,7 +851,7 @@ assert changed == 0
 # %% [markdown] tags=["optional"]
 # ## Going further
 #
-# ### A test that finds a biased drawing function
+# ### A test for a biased drawing function
 #
 # **Pearson's chi-square test** adds up, over all words, the squared difference between count and expectation, divided by the
 # expectation. Its p-value is how often chance alone would give a sum at least as large. We test your `draw`, and three versions that
@@ -930,9 +950,12 @@ record("surprise in bits by temperature", {str(row[0]): round(row[1], 2) for row
 assert rows[0][1] < rows[2][1] < rows[3][1] or not lab.course_model
 
 # %% [markdown] tags=["optional"]
+# If all 49,152 tokens were equally likely, it would be log₂ 49,152 = 15.6 bits. The low temperatures write what the model finds likely
+# anyway. At 1.5 the text surprises the model that wrote it.
+#
 # ### What a sceptic would say
 #
 # - *"A 135 M model is not what I use."* The chain behind the logits is the same for any model, and `LABS_MODEL` loads another
-#   decoder here. Where a model is sure, the settings matter less, and large models are sure more often.
-# - *"Greedy loops because the model is small."* Partly. Holtzman et al. (2020) showed it in GPT-2 Large with 762 million parameters,
-#   and proposed top-p because of it. Larger models loop later.
+#   decoder here. Where a model is sure, the settings matter less.
+# - *"Greedy loops because the model is small."* Partly. Holtzman et al. (2020) showed it in GPT-2 Large with 762 million parameters.
+#   They proposed top-p as a way to sample, which avoids such loops, without the unreliable tail.

@@ -12,7 +12,7 @@ from labutils.transformer import decoding
 # In the order of transformers' generate(): step -> (what it does, what it is called in `SamplingSettings`).
 CHAIN = {
     "logits": ("from the model", "a number per token"),
-    "penalties": ("lower what was said", "repetition_penalty"),
+    "penalties": ("lower used tokens", "repetition_penalty"),
     "temperature": ("divide", "temperature"),
     "top-k": ("keep the k largest", "top_k"),
     "top-p": ("keep the nucleus", "top_p"),

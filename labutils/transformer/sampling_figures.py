@@ -50,7 +50,7 @@ def menu_figure(words: Sequence[str], panels: Mapping[float, tuple[Tensor, Tenso
         panels: temperature -> (exact probabilities, shares), one number per group.
         draws: how many draws each share comes from.
     """
-    figure, axes = new_figure("A low temperature favours the leader, a high one evens out", 9.0, 2.8, len(panels))
+    figure, axes = new_figure("A low temperature favours the leader, a high one evens them out", 9.0, 2.8, len(panels))
     places = range(len(words))
     for panel, (temperature, (exact, shares)) in zip(axes, panels.items(), strict=True):
         panel.bar(places, exact.tolist(), color=BLUE, label="exact")
