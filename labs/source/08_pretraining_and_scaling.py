@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Lab 08. Pretraining and scaling
 #
-# Every model of this course was pretrained by someone else, for months, on trillions of tokens. In this lab you pretrain some yourself.
-# They are small, and each takes seconds. That is enough to see how a training objective is built, what a step costs, and how well the
-# loss of a larger model can be forecast before it is trained.
+# The models of this course were pretrained by someone else, the language model on about two trillion tokens. In this lab you pretrain
+# some yourself. They are small, and each takes seconds. That is enough to see how a training objective is built, what a step costs, and
+# how well the loss of a larger model can be forecast before it is trained.
 #
 # By the end you can
 # - build the inputs and targets of three pretraining objectives, and say which architecture each suits;
@@ -71,7 +71,8 @@ print(len(words), "tokens:", ids.tolist())
 # model shifts them inside.
 #
 # **Exercise 8.1.** Row t of `logits` (T, V) is what a model says after it has read token t of `ids` (T). Return the mean loss in
-# nats, so with the natural logarithm, over the places that have a next token, as a number.
+# nats, that is, with the natural logarithm, averaged over the positions that have a next token, as a float. (V is the size of the
+# vocabulary.)
 
 
 # %% tags=["exercise"] exercise="8.1"
@@ -106,12 +107,14 @@ assert abs(ours - float(out.loss)) < 1e-3
 # %% [markdown]
 # ### Masked
 #
-# A masked model is asked for 15 % of the tokens (Devlin et al. 2019, arXiv:1810.04805). Of these, 80 % are replaced by `[MASK]`, 10 %
-# by a random token, and 10 % stay as they are. The label of every token that is *not* asked for is -100, which the loss leaves out.
+# A masked model is asked for 15 % of the tokens (Devlin et al. 2019, arXiv:1810.04805). Of these, 80 % are replaced by `[MASK]`, 10 % by
+# a random token, and 10 % stay as they are. The last two are there because no `[MASK]` stands in the texts that the model meets later. It
+# has to form a useful state for every token, not only for a mask. The label of every token that is *not* asked for is -100, which the
+# loss leaves out.
 #
 # **Exercise 8.2.** `chosen` says which tokens are asked for. `dice` holds a number from 0 to 1 for each. Below 0.8 the token becomes
-# `mask_id`, from 0.8 and below 0.9 it becomes the token of `random_ids`, and from 0.9 it stays. All have the shape (T). Return the
-# inputs and the labels, and leave `ids` as it is.
+# `mask_id`, from 0.8 up to, but not including, 0.9 it becomes the token of `random_ids`, and from 0.9 it stays. All have the shape (T).
+# Return the inputs and the labels, and leave `ids` as it is.
 
 
 # %% tags=["exercise"] exercise="8.2"
@@ -183,7 +186,7 @@ assert all(abs(a - b) < 0.05 for a, b in zip(shares(hidden, wanted), shares(*lib
 # ### Span corruption
 #
 # T5 (Raffel et al. 2020, arXiv:1910.10683) cuts out whole spans. In the input each span is replaced by one **sentinel**, a token of its
-# own. The target is the list of what was cut out, each span behind its sentinel. Both end in the end token `</s>`.
+# own. The target is the list of what was cut out, each span after its sentinel. Both end in the end token `</s>`.
 #
 # **Exercise 8.3.** `spans` is a list of (start, end), in order and apart from each other, `end` not included. The sentinels are
 # `<0>`, `<1>` and so on. Return the input and the target as lists of words.
@@ -229,8 +232,8 @@ assert pretraining.t5_lengths(512, 0.15, 3) == (568, 114)
 # | objective | sees | architecture | examples | suits |
 # | --- | --- | --- | --- | --- |
 # | causal | the left side | decoder | GPT, Llama, SmolLM2 | writing |
-# | masked | both sides | encoder | BERT, and the course's own encoder | labels, search, similarity |
-# | span corruption | both sides, then its own output | encoder-decoder | T5, BART | turning one text into another |
+# | masked | both sides | encoder | BERT, from whose family the course's encoder was distilled | labels, search, similarity |
+# | span corruption | both sides, then its own output | encoder-decoder | T5 (BART, a relative, writes the whole text again) | turning one text into another |
 
 # %%
 quiz("8.a")
@@ -240,7 +243,7 @@ quiz("8.a")
 #
 # Our text is what the course itself has in prose, dialogues, reviews and puzzles. One token is one character. A tenth of the documents
 # is held out. Both models have one block, the same width and the same number of training steps. One is causal. The other sees both sides
-# and is asked for 15 % of the characters.
+# and is asked for 15 % of the characters. To keep it simple, every character that is asked for is replaced by the mask.
 
 # %% tags=["device"]
 text = pretraining.character_text()
@@ -252,9 +255,10 @@ untrained = probe_size.build(seed=1)
 assert small["causal"].parameters == small["masked"].parameters
 
 # %% [markdown]
-# The course's encoder cannot fill a mask. It was trained further for sentence similarity, and its file lacks the layer that names words.
+# The course's encoder cannot fill a mask. It was trained further for sentence similarity, and its file lacks the output layer, which
+# turns hidden states into tokens.
 # Our small masked model has this layer, and its mask is the character `_`. Let it fill the gaps in a sentence that it has not seen, and
-# let the causal model go on writing.
+# let the causal model continue a text.
 
 # %% tags=["device"]
 gapped = "The ca_t was sleep_ng on the kit_hen table."
@@ -309,9 +313,9 @@ print(len(learn), "windows to fit the probe,", len(ask), "to test it, of", learn
 assert len(learn) == len(kinds)
 
 # %% [markdown]
-# A **probe** reads the mean of a model's hidden states. It is a linear classifier, fitted by least squares in double precision,
-# because the states spread far less in some directions than in others, and rounding would decide. A third model, with random weights,
-# is the control.
+# A **probe** reads the mean of a model's hidden states. It is a linear classifier, fitted by least squares in double precision, because
+# the states vary far less in some directions than in others, and rounding errors would otherwise affect the fit. A third model, with
+# random weights, is the control.
 
 # %%
 predict("8.p2")
@@ -338,12 +342,16 @@ record("probe accuracy", {name: round(value, 3) for name, value in means.items()
 assert all(0 <= value <= 1 for value in means.values())
 
 # %% [markdown]
-# Read the control first. A mean of random vectors already tells which characters occur, and prose and dialogue differ in that. Then
-# ask whether each trained model stands above it, and last whether the two objectives can be told apart. If the line
-# below the table cannot rank them, the probe does not say which objective is better. A longer training or a harder task would have to.
-# BERT saw its text forty times.
+# Read the control first. A mean of random vectors already shows which characters occur, and prose and dialogue differ in that. Where the
+# intervals of the trained models overlap with that of the control, this table does not show that pretraining helped.
+# (`evaluation.compare` with `"untrained"` would be the sharper test.) The windows overlap, so the true intervals are wider than the
+# printed ones. Most of the prose was also in the pretraining text, and the dialogues were not.
 #
-# **Try it.** Train both for twice as long, or take another width.
+# If the line below the table cannot rank the two objectives, the probe does not say which is better. That would take longer training or a
+# harder task. Our models read their text about four times; BERT read its text about forty times.
+#
+# **Try it.** In the first cell of this section, set `probe_tokens` to twice its value, or take another width for `probe_size` (a multiple
+# of 4). Run the section again. Does the probe now tell the models from the control?
 #
 # ## 3. What a step costs
 #
@@ -364,11 +372,11 @@ assert forward > 0
 
 # %% [markdown]
 # Each of the two gradients is a product as large as the forward one. So training takes 6 FLOPs for each of N weights and each of D tokens,
-# the **6ND** of every paper on scaling (Kaplan et al. 2020, arXiv:2001.08361).
+# the **6ND** of most papers on scaling (Kaplan et al. 2020, arXiv:2001.08361).
 #
 # It leaves out attention itself. In every layer each token multiplies its query with T keys and adds up T values, where T is the
-# `context`. Keys and values are as long as the model is wide. With D for this width, `dim`, that is 4 T D FLOPs per token and layer, and
-# with the backward pass 12 T D. (The letter D has two meanings in the literature. Everywhere below it counts tokens.)
+# `context`. Keys and values are as long as the model is wide. With w for this width (`dim`), that is 4 T w FLOPs per token and
+# layer, and with the backward pass 12 T w.
 #
 # **Exercise 8.4.** Return the FLOPs of training on so many tokens, both parts. `matrix_parameters` counts the weights that
 # multiply something, the output head among them.
@@ -403,9 +411,9 @@ for size in (Size(16, 1), Size(48, 2), Size(96, 3)):
 show_table(("model", "your formula", "PyTorch's counter", "6ND alone, as a share"), rows)
 
 # %% [markdown]
-# A block of width w has 12 w² weights, 4 w² in attention and 8 w² in the layers behind it. With the head they make `matrices`, and your
-# formula is exact. 6ND alone misses attention, which is a large part of a model this small. The wider the model, the less it matters.
-# From here on we plan with 6ND, as the literature does.
+# A block of width w has 12 w² weights, 4 w² in attention and 8 w² in the feed-forward layers after it. With the head they make
+# `matrices`, and your formula is exact. 6ND alone misses attention, which is a large part of a model this small. The wider the model, the
+# less it matters. From here on we plan with 6ND, as the literature does.
 #
 # ### Bits per byte
 #
@@ -451,16 +459,20 @@ record("bits per byte of held-out text", {"135 M": round(large, 3), "one block":
 assert large > 0
 
 # %% [markdown]
-# Per token the large model looks *worse*. Per byte it is ahead. Most characters here take one byte, so bits per character
-# and bits per byte are nearly the same. The windows of 64 characters are what our model was trained on. The large one is made for longer
-# texts, and such short ones do not show what it can do.
+# Per token the large model looks *worse*. Per byte it is ahead. Most characters here take one byte, so bits per character and bits per
+# byte are nearly the same. The windows of 64 characters are what our model was trained on. The large one is made for longer texts, and
+# such short ones do not show what it can do. (It was measured on the first 40 windows of the held-out text, ours on all of them, so a
+# small part of the difference may come from the text.)
 #
 # ## 4. The best size for a budget
 #
-# Compute C is fixed. A larger model sees less text, because D = C / 6N. Where between "tiny and well-read" and "large and hardly trained"
-# is the lowest loss? We train five sizes for each of three budgets. In every run the learning rate falls to its end at the *run's own*
-# last step. A run that is cut off in the middle of a longer schedule is worse than it needs to be. This cell takes longer than any other
-# of the lab.
+# Suppose that the compute C is fixed. A larger model sees less text, because D = C / 6N. Where between "tiny and well-read" and "large
+# and hardly trained" is the lowest loss? We train five sizes for each of three budgets. In every run the learning rate falls to its final
+# value at the *run's own* last step. A run that is cut off in the middle of a longer schedule is worse than it needs to be. This cell
+# takes longer than any other of the lab.
+#
+# D counts the characters read. Where it exceeds the characters of the text, the model reads the text again, up to about ten times here.
+# The law below treats a second reading like new text, which is not quite true (see *Going further*).
 
 # %% tags=["device"]
 BUDGETS = {
@@ -542,9 +554,11 @@ record("best size by budget", rows)
 assert len(rows) == 3
 
 # %% [markdown]
-# The best size grows with the budget, and so does the text. **Neither size alone nor data alone** is the way to spend compute. The
-# ratio is far from 20, though. We count characters, not tokens, the models are tiny, and they are trained differently. Twenty is a finding
-# about one recipe, and no law of nature.
+# The best size grows with the budget, and so does the text. **Neither size alone nor data alone** is the way to spend compute. The ratio
+# cannot be set beside 20 directly, because we count characters. In section 3 a token of the 135 M model covered between three and four
+# bytes. Divide by that, and the ratio comes near 20. That may be chance: the models are tiny, they are trained differently, they read the
+# same text several times, and the ratio is not the same for all three budgets. Twenty is a finding about one recipe, not a law of nature.
+# The exponent comes from three points and has no interval yet. Section 6 gives one.
 #
 # How much of a loss is chance? We make one of the runs with three seeds.
 
@@ -566,8 +580,8 @@ assert len(again) == 3
 #
 # $$L(N, D) = E + \frac{A}{N^{\alpha}} + \frac{B}{D^{\beta}}$$
 #
-# E is the loss that is left to a model of any size and any amount of text. The second term is what a model of N parameters loses by being
-# small, and the third what it loses by having read only D characters.
+# E is the loss that would remain with unlimited parameters and unlimited text. The second term is what a model loses by having only N
+# parameters, and the third what it loses by having read only D characters.
 #
 # The five numbers are fitted to the *logarithms* of the losses. A run that failed should not pull the fit to it. **Huber's loss** is
 # e²/2 for an error |e| up to delta, and the line delta (|e| - delta/2) beyond.
@@ -594,8 +608,8 @@ def fit_error(predicted, measured, delta):
 fit_error = check("8.7", fit_error)
 
 # %% [markdown]
-# The library minimises this sum, with delta = 0.001, by L-BFGS, which walks downhill and learns the curvature on its way. It does so from
-# 162 starts, since from a single one it can end in a valley that is not the deepest.
+# `pretraining.fit_law` minimises this sum, with delta = 0.001, by L-BFGS, which walks downhill and learns the curvature on its way. It
+# does so from 162 starts and keeps the best end.
 
 # %% tags=["device"]
 n, d, losses = (np.array([getattr(run, name) for _, run in runs], dtype=float) for name in ("parameters", "tokens", "loss"))
@@ -608,8 +622,11 @@ record("law fitted to fifteen runs", {k: float(f"{getattr(law, k):.4g}") for k i
 assert abs(fit_error(fitted.tolist(), losses.tolist(), 1e-3) - law.objective) < 1e-6
 
 # %% [markdown]
-# Now the test. A run with *four times* the largest budget has not been made. The law chooses its size. Before it is trained, look at the
-# figure above and write down the loss that you expect, in bits per character.
+# Now the test. You have not yet made a run with *four times* the largest budget. The law chooses its size among four widths. Before it is
+# trained, look at the figure above and write down the loss that you expect, in bits per character.
+#
+# For the interval, we add random errors to the fifteen log losses, fit again, and repeat. The size of the errors is the noise over seeds,
+# or the typical error that the fit leaves on its own runs, whichever is larger.
 
 # %% tags=["device"]
 target = 4 * max(BUDGETS) / shrink
@@ -643,11 +660,13 @@ record(
 assert sealed.loss > 0
 
 # %% [markdown]
-# Forecasting before spending is what scaling laws are for. A large run costs too much to be made twice. The interval holds the noise of
-# the runs. It does *not* hold the error of the form. Fifteen runs on a narrow range fix five numbers badly, and a law that fits may still
-# bend where nobody has looked.
+# Forecasting before spending is what scaling laws are for. A large run costs too much to be made twice. Compare the largest error of the
+# fit with the spread over seeds: the law misses some of its own runs by far more than chance. The interval covers misfits of that size.
+# It does *not* cover what the law gets wrong outside the range of its runs. Fifteen runs on a narrow range determine five numbers poorly,
+# and a law that fits may still bend where nobody has looked.
 #
-# The course ships a record of more runs, with the sealed run under five seeds. How well does the same forecast do there?
+# The course ships a record. It holds the same fifteen runs, ten more at two budgets in between, and the sealed run under five seeds. So
+# the first row below repeats your forecast, and the second shows what ten more runs do to it.
 
 # %%
 recorded = [row for row in pretraining.load_runs() if row["budget"] <= 8e10]
@@ -667,16 +686,17 @@ show_table(("fitted to", "runs", "forecast", "mean error", "over the seeds"), ro
 assert len(sealed_runs) == 5
 
 # %% [markdown]
-# The seeds differ by much less than the two forecasts do. Ten more runs in the same range moved the forecast by some per cent. No seed
-# shows that error. That the first forecast came so close was partly luck.
+# The seeds differ by much less than the two forecasts do. Ten more runs in the same range moved the forecast by some per cent, and away
+# from the result. Repeating a run under other seeds cannot reveal that error. The first forecast came so close partly by luck.
 
 # %% [markdown]
 # ## 6. A famous fit
 #
 # Chinchilla's paper said 20 tokens per parameter, so 1.4 trillion tokens for 70 B parameters. It had three methods. Two agreed, and the
-# third, the fit of a law to some 240 runs, did not. What can go wrong in such a fit?
+# third, the fit of a law to the runs, did not. What can go wrong in such a fit?
 #
-# We plant a law, so that the truth is known, and draw 240 noisy runs from it. We fit them as above, then with the *mean* of the errors in
+# We plant a law, so that the truth is known, and draw 240 noisy runs from it, about as many as a later study could read off the paper's
+# figure. We fit them as above, then with the *mean* of the errors in
 # place of their sum, and then with the sum from a single start. Mean and sum have the same minimum.
 
 # %%
@@ -710,13 +730,18 @@ outcome("8.p6", 1 if wrong == ["mean, 162 starts", "sum, one start"] else 2 if l
 assert abs(fits["sum, 162 starts"].alpha - planted.alpha) < 0.02 and abs(fits["sum, 162 starts"].beta - planted.beta) < 0.02
 
 # %% [markdown]
-# The single start began at alpha = 1 and stayed there, so its best D / N is absurd. Its E gives no sign of that. The mean starts from all
+# We chose a bad start on purpose. At alpha = 1 and A = 1 the term A / N is so small that changing alpha changes nothing, so it stayed
+# there, and the best D / N is absurd. Another start may reach the minimum. From a single one you cannot know. Its E gives no sign of the
+# failure.
+#
+# The mean starts from all
 # 162 places and is still wrong. L-BFGS stops when the objective changes by less than a fixed amount, and a mean over 240 runs does so
 # long before the minimum.
 #
-# That is what Besiroglu et al. (2024, arXiv:2404.10102) found in the published fit. Its exponents were alpha 0.34 and beta 0.28. The sum
-# over the same 240 runs gives 0.348 and 0.366, which agrees with the other two methods. Which exponent suffers depends on the data and
-# the starts. The published numbers were also rounded. Rounding an exponent in the second digit moves the best N at large scale by a lot.
+# That is what Besiroglu et al. (2024, arXiv:2404.10102) found in the published fit. Its exponents were alpha 0.34 and beta 0.28. A fit of
+# the sum to the runs as read off the paper's figure gives 0.348 and 0.366, which agrees with the other two methods. Which exponent
+# suffers depends on the data and the starts. The published numbers were also rounded. Rounding an exponent in the second digit moves the
+# best N at large scale by some tens of per cent.
 #
 # How parameters are *counted* moves the exponent as well. Kaplan et al. left the embedding out and found that N should grow as C to the
 # power of 0.73. With all parameters it is near 0.5 (Pearce and Song 2024, arXiv:2406.12907). In small models the embedding is a large
@@ -736,8 +761,10 @@ record("exponent by how parameters are counted", {row[0]: row[3] for row in rows
 assert len(rows) == 2
 
 # %% [markdown]
-# Compare the two intervals in the last column before the two numbers. If they overlap by much, fifteen runs cannot show the difference that the
-# papers found over a wide range of sizes. Say how you counted in any case, since an exponent alone says little.
+# Compare the two intervals in the last column before the two numbers. They overlap almost completely, and both hold 0.5 and the exponent
+# of the parabolas in section 4. Both rows fit the same runs with the same added noise, so overlap alone does not settle whether they
+# differ. For that you would need the interval of their difference, round by round. With 40 rounds, the ends of the intervals are rough.
+# Say in any case how you counted: an exponent alone says little.
 
 # %%
 quiz("8.b")
@@ -745,8 +772,11 @@ quiz("8.b")
 # %% [markdown]
 # ### The calculator
 #
-# Set a size and the tokens per parameter. Below stand the compute, the time and the memory it takes, what two published laws forecast,
-# and where they would have spent the same compute. **Try it.** At which ratio do the two laws begin to disagree?
+# Set a size and the tokens per parameter. The table shows the compute, the time and the memory that training takes, what two published
+# laws forecast, and where they would have spent the same compute.
+#
+# **Try it.** Keep 16 tokens per parameter, and move from 10 M to 400 B parameters. What happens to the best number of tokens per parameter
+# under each law? (Under the rounded law it rises steeply. Under the newer fit it falls slightly.)
 
 # %% tags=["device"]
 pretraining.explore_scaling()
@@ -778,9 +808,9 @@ print(f"our small models reached {rate / 1e9:.1f} GFLOP/s on one thread; large m
 assert from_scratch > adapting
 
 # %% [markdown]
-# Pretraining is worth its price when no model knows your kind of text, when its licence does not suit you, or when you need another
+# Pretraining is worth its price when no existing model knows your kind of text under a licence that suits you, or when you need another
 # tokenizer or architecture. In all other cases take a model that exists, and adapt it: by a prompt (lab 03), by fine-tuning (lab 05), or
-# by more pretraining on your own text, which costs in between.
+# by more pretraining on your own text, whose cost lies in between.
 
 # %%
 quiz("8.c")
@@ -805,10 +835,10 @@ assert lab.name == "08"
 # %% [markdown] tags=["optional"]
 # # Going further
 #
-# ## What a decay that ends too late costs
+# ## Does the end of the schedule matter?
 #
 # We said that each run needs its own schedule. Here are two runs of the same length. The first was planned for it. The second was planned
-# to be twice as long, and was broken off while its learning rate was still high.
+# to be twice as long, and was stopped early, while its learning rate was still high.
 
 # %% tags=["device", "optional"]
 size, half = Size(24, 1), 7e5 / shrink
@@ -821,10 +851,14 @@ show_table(("run", "characters", "bits per character"), [
 assert abs(planned_so.tokens - broken_off.tokens) <= 1024
 
 # %% [markdown] tags=["optional"]
+# The run that was stopped early is worse, and the difference is several times the spread of the three seeds in section 4. It is one pair
+# of runs, so its size is known only roughly.
+#
 # ## What a sceptic would say
 #
 # - *"Models of ten thousand parameters say nothing about ten billion."* Their numbers do not. The method is the same, and so are its
 #   traps, and here you can open the envelope.
 # - *"The text was read up to twelve times."* Yes. Repeating text up to about four times is nearly as good as new text (Muennighoff et
-#   al. 2023, arXiv:2305.16264). Beyond that it is worth less, so new text would bring the largest budgets here a little lower.
+#   al. 2023, arXiv:2305.16264). Beyond that it is worth less, so new text would probably lower the losses at the largest budgets
+#   here a little.
 # - *"One learning rate for all sizes."* Its best value moves with the size. A wrong one bends the curves.

@@ -23,8 +23,8 @@
 # - pick the best of n replies, and say how far that moves away from the reference;
 # - derive and use the loss of DPO, and read what it does to the likelihoods of both replies.
 #
-# The core path has eight exercises and three quizzes and takes about two hours. The trainings of sections 4 to 6, the pool in section 9
-# and DPO in section 10 take a few minutes each, so read on while they run. *Going further*, at the end, is optional. `hint("10.1")` helps
+# The core path has eight exercises and three quizzes and takes about two hours. All cells together compute for two to three
+# minutes on two cores, most of it in sections 4 to 6, 9 and 10. *Going further*, at the end, is optional. `hint("10.1")` helps
 # with exercise 10.1, and so on. If the next cell finds no `labutils`, choose *Kernel > Change Kernel > LLM Labs* and run it again.
 
 # %%
@@ -55,7 +55,7 @@ assert lab.name == "10"
 # our own. The texts are shopping lists, and the model writes them character by character. A list is worth
 #
 # - one point for each different item of the shop, up to four, because the bag holds no more;
-# - minus one point for every other word, be it misspelled, repeated or too much.
+# - minus one point for every other word, whether it is misspelled, repeated or one too many.
 
 # %%
 print("the shop:", ", ".join(preferences.ITEMS))
@@ -64,9 +64,9 @@ show_table(("list", "truth"), [(text, value) for text, value in zip(examples, tr
 assert true_rewards(examples).tolist() == [3, 1, 0, 4, 2]
 
 # %% [markdown]
-# The writer is a small network. It sees the last five characters, the position, and how often each character has occurred so far.
-# First it imitates lists as people write them, with one word in eight misspelled. The result is our **reference**, which plays the part
-# of a fine-tuned language model.
+# The writer is a small network. It sees the last five characters, the position, and how often each character has occurred so far. First
+# it imitates lists from a program that plays a shopper, with one word in eight misspelled. The result is our **reference**, which plays
+# the part of a fine-tuned language model.
 #
 # The terms of reinforcement learning, and what they mean here:
 #
@@ -149,9 +149,10 @@ preference_loss = check("10.1", preference_loss)
 
 # %% [markdown]
 # Our reward model sees three numbers of a list, namely how many words are items of the shop, how many are not, and the number of
-# characters. It gives each a weight. It does *not* see whether a word is repeated. In the reference's lists that hardly matters, because
-# they seldom repeat one. The fit starts at zero weights and follows the gradient of your loss until it stops falling. InstructGPT (Ouyang
-# et al. 2022, arXiv:2203.02155) fits the same loss with a language model in the place of the three numbers.
+# characters. It gives each a weight. It does *not* see whether a word is repeated, so a repeated item counts as one more item. Some lists
+# above repeat an item once, so the comparisons say a little about that. None of them shows an item many times. The fit starts at zero
+# weights and follows the gradient of your loss until it stops falling. InstructGPT (Ouyang et al. 2022, arXiv:2203.02155) fits the same
+# loss with a language model in the place of the three numbers.
 
 
 # %% tags=["device"]
@@ -179,7 +180,8 @@ assert weights.isfinite().all()
 # This is logistic regression on the *differences* of the features, without an intercept. So a library should find the same weights.
 # scikit-learn wants examples of two classes. We give it every pair in both orders, preferred first (class 1) and other first (class 0).
 #
-# Then we make the proxy, the weighted sum, with the reference's mean as its zero.
+# A number that stands in for the truth is called a **proxy**. Ours is the weighted sum, shifted so that its mean over the reference's
+# lists is 0.
 
 # %% tags=["device"]
 difference = x_liked - x_other
@@ -201,7 +203,8 @@ quiz("10.a")
 assert torch.allclose(weights.double(), torch.tensor(library.coef_[0], dtype=torch.float64), atol=0.02)
 
 # %% [markdown]
-# **Try it.** Score a list that the rater has never seen the like of, such as `proxy(["oil oil oil oil oil."])`, and compare its truth.
+# **Try it.** Score a list unlike any that the rater has seen, such as `proxy(["mlik mlik mlik mlik mlik."])`, and compare the score with
+# `true_rewards` of the same list.
 #
 # ## 3. The leash
 #
@@ -209,7 +212,8 @@ assert torch.allclose(weights.double(), torch.tensor(library.coef_[0], dtype=tor
 # pays. Each text's reward is lowered by beta times what the text's log-probability has gained over the reference. The mean of that gain,
 # over the texts that the policy writes, is the **Kullback-Leibler (KL) divergence** of the policy from the reference:
 #
-# $$\mathrm{KL}(\pi\,\|\,\pi_{\text{ref}}) = \mathbb{E}_{\text{text}\sim\pi}\big[\log \pi(\text{text}) - \log \pi_{\text{ref}}(\text{text})\big]$$
+# $$\mathrm{KL}(\pi\,\|\,\pi_{\text{ref}}) = \mathbb{E}_{\text{text}\sim\pi}\big[\log \pi(\text{text}) - \log
+# \pi_{\text{ref}}(\text{text})\big]$$
 #
 # It is 0 where the two are equal and above 0 otherwise, in nats as a loss is. The order matters. $\mathrm{KL}(\pi_{\text{ref}}\,\|\,\pi)$
 # averages over the texts of the reference, and is another number. A large beta is a short leash, and with beta = 0 there is none.
@@ -242,8 +246,19 @@ leashed = check("10.2", leashed)
 #
 # $$\pi^*(\text{text}) \propto \pi_{\text{ref}}(\text{text})\; e^{\,r(\text{text})/\beta}$$
 #
-# To check this, take a policy that can write only eight texts, from "tea." to "rice salt soap jam ham." (`preferences.TEXTS`). Its mean
-# reward and its KL are sums of eight terms, so gradient ascent is exact. It knows nothing of the formula.
+# To check this, take a policy that can write only the eight texts of the table. Their numbers are made up, with the same hole in the
+# proxy. The policy's mean reward and its KL are sums of eight terms, so gradient ascent is exact. It knows nothing of the formula.
+#
+# | text (`preferences.TEXTS`) | reference | proxy | truth |
+# | --- | --- | --- | --- |
+# | tea. | 0.20 | 1.5 | 1 |
+# | tea milk. | 0.24 | 2.5 | 2 |
+# | eggs rice jam. | 0.18 | 4.0 | 3 |
+# | tea milk eggs oil. | 0.10 | 4.8 | 4 |
+# | milk tee. | 0.14 | 1.0 | 0 |
+# | tea tea tea. | 0.08 | 3.6 | -1 |
+# | oil oil oil oil oil oil. | 0.02 | 7.2 | -4 |
+# | rice salt soap jam ham. | 0.04 | 6.0 | 3 |
 
 # %%
 p_ref, proxy_8, truth_8 = (torch.tensor(numbers) for numbers in (preferences.REFERENCE, preferences.PROXY, preferences.TRUTH))
@@ -272,8 +287,9 @@ assert all(row[-1] == "yes" for row in rows)
 #
 # $$k_1 = -d\qquad k_2 = \tfrac12 d^2\qquad k_3 = e^{d} - 1 - d$$
 #
-# **Exercise 10.3.** Write $k_3$, one value per character. Near $d = 0$ the plain formula loses its digits. In float32, $e^{0.0001}$ has
-# four digits left after the 1. `torch.expm1(x)` computes $e^x - 1$ without that loss.
+# **Exercise 10.3.** Write $k_3$, one value per character. Near $d = 0$ the plain formula loses its digits. At $d = 0.0001$ the
+# estimate is about 5e-9, and float32 numbers just above 1 are 1.2e-7 apart, so the plain formula returns rounding noise. `torch.expm1(x)`
+# computes $e^x - 1$ without that loss.
 
 
 # %% tags=["exercise"] exercise="10.3"
@@ -296,7 +312,7 @@ k3 = check("10.3", k3)
 
 # %% [markdown]
 # With eight texts we can compute what each estimate gives *on average*, and the average of its gradient. Columns three and four say
-# which of the two divergences that is the gradient of, if of any. The last column is the length of the gradient.
+# whether this is the gradient of one of the two divergences. The last column is the length of the gradient.
 
 # %%
 logits = torch.tensor([0.5, 1.0, 0.2, -1.0, 0.0, -0.3, -2.0, -1.5], dtype=torch.float64, requires_grad=True)
@@ -325,9 +341,9 @@ assert [row[2] for row in rows] == ["no", "yes", "no"] and [row[3] for row in ro
 
 # %% [markdown]
 # As a *value* take $k_1$ or $k_3$. Both have the right mean, and $k_3$ never goes below 0. As a *loss* to be differentiated, $k_1$ is
-# useless, because its average gradient is zero. $k_2$ gives the gradient of the KL that we want. $k_3$ gives the gradient of the
-# other one. GRPO's paper (Shao et al. 2024, arXiv:2402.03300) puts $k_3$ into the loss all the same. Here we put $k_1$ into the *reward*, as
-# InstructGPT does, which is a value and not a loss.
+# useless, because its average gradient is zero. $k_2$ gives the gradient of the KL that we want. $k_3$ gives the gradient of the other
+# one. GRPO's paper (Shao et al. 2024, arXiv:2402.03300) puts $k_3$ into the loss all the same. Here we put $k_1$ into the *reward*, as
+# InstructGPT does. There it is a value that is not differentiated.
 #
 # ## 4. REINFORCE
 #
@@ -336,7 +352,10 @@ assert [row[2] for row in rows] == ["no", "yes", "no"] and [row[3] for row in ro
 # $$\nabla\,\mathbb{E}[r] = \mathbb{E}\big[(r - b)\;\nabla \log \pi(\text{text})\big]$$
 #
 # Write texts, make those with a good reward more probable, and the others less. The **baseline** *b* says what counts as good. Any number
-# that does not depend on the text itself leaves the mean gradient as it is. A good one takes out most of its noise.
+# that does not depend on the text itself leaves the mean gradient as it is. A good one takes out much of its noise.
+#
+# With a leash the reward depends on the policy too. That adds minus beta times the average gradient of $k_1$, which is zero, as the table
+# shows. So the formula still holds.
 #
 # **Exercise 10.4.** As the baseline of a text take the mean reward of the *other* texts of its batch. Return reward minus baseline, the
 # **advantage**. Texts stand along the last dimension. In front of it there may be another, with one row per run.
@@ -361,9 +380,9 @@ def advantages(rewards):
 advantages = check("10.4", advantages)
 
 # %% [markdown]
-# How much noise does the baseline remove? With eight texts the exact gradient is known. Here are the gradients of 200 batches of 16 texts,
-# without the baseline and with it. The first column of errors tells whether they are right on average, the second how far a single batch is
-# off.
+# How much noise does the baseline remove? With eight texts the exact gradient is known. Here are the gradients of 200 batches of 16
+# texts, without the baseline and with it. The first column of errors tells whether they are right on average, the second how far a single
+# batch is off.
 
 # %%
 logits = p_ref.log().clone().requires_grad_()
@@ -386,8 +405,9 @@ assert float(rows[1][2]) < float(rows[0][2])
 # Now for the lists. `climb` is the whole loop of reinforcement learning. It writes, scores, and improves. Several policies are trained
 # side by side, each with weights and texts of its own, so that four seeds take little more time than one.
 #
-# There are two arms with the same seeds, one without a leash and one with beta = 1. Both are rewarded by the proxy. The truth is only
-# looked at, never trained on.
+# There are two arms of several runs each, one without a leash and one with beta = 1. All start from the same reference, and each run
+# draws its own texts. The tables call the runs of an arm its seeds. Both arms are rewarded by the proxy. The truth is only looked at,
+# never trained on.
 
 # %% tags=["device"]
 BATCH, n_steps, n_seeds = 32, lab.size(smoke=8, small=200), lab.size(smoke=2, small=4)
@@ -471,18 +491,27 @@ record("truth after REINFORCE", {name: round(float(ends[1][part].mean()), 2) for
 assert len(rows) == 5
 
 # %% [markdown]
-# This is **reward hacking**, or overoptimization. The reward model is right about the reference's lists and wrong about lists that nobody
-# writes. The policy without a leash moves there, because there the proxy is highest, and the proxy keeps rising while the truth falls. On
-# the leash the same loop with the same proxy makes better lists than the reference. Why? Look at what the policy without a leash writes.
-# The reward model counts repeated items as items, and it has never seen a list that repeats one eight times.
+# This is **reward hacking**, or overoptimization. The reward model was fitted to the reference's lists, and nothing holds it to the truth
+# on lists that the reference never writes. The policy without a leash moves there, because there the proxy is highest. On the way the
+# proxy rises and the truth falls, until the policy writes hardly anything else. On the leash the same loop with the same proxy makes
+# better lists than the reference. Why? Look at what the policy without a leash writes. The reward model counts repeated items as items,
+# and it has never seen a list that repeats one eight times. So this is not only the planted flaw. The length weight favours full pages,
+# but the larger hole is the feature that we left out.
 #
 # The two controls got as many steps and a reward without any meaning. On the leash such a policy should stay near the reference. Without
-# a leash it walks at random, and nothing calls it back, so its KL can grow without any gain. A large KL by itself says nothing.
+# a leash it walks at random, and nothing calls it back, so its KL can grow without any gain. A large KL
+# says that a policy has moved, not that it has improved.
 #
 # The shape is no accident of shopping lists. Gao et al. (2022, arXiv:2210.10760) measured it for language models, with one large reward
 # model in the place of the truth and smaller ones as proxies.
 #
-# **Try it.** Give `climb` a reward of your own, such as `lambda texts: torch.tensor([float(t.count("e")) for t in texts])`, for 60 steps.
+# **Try it.** Give `climb` a reward of your own, here the number of *e*s:
+#
+# ```python
+# own, _ = climb([FREE, HELD], reinforce, reward=lambda texts: torch.tensor([float(t.count("e")) for t in texts]), steps=60)
+# own_texts, _ = finals(own)
+# print(own_texts[0], own_texts[-1], sep="\n")
+# ```
 #
 # ## 5. PPO and GRPO
 #
@@ -492,11 +521,12 @@ assert len(rows) == 5
 #
 # $$L = -\min\big(\rho A,\ \text{clip}(\rho, 1-\epsilon, 1+\epsilon)\,A\big)\qquad \rho = \pi_{\text{new}} / \pi_{\text{old}}$$
 #
-# **Exercise 10.6** below writes it. First comes **GRPO** (Shao et al. 2024, arXiv:2402.03300). It keeps PPO's loss and replaces its value
-# network, a second model that estimates the baseline. Several texts are written to each prompt, and a text is compared with its own group.
+# *A* is the advantage from exercise 10.4, and ε the clip. **Exercise 10.6** below writes it. First comes **GRPO** (Shao et al. 2024,
+# arXiv:2402.03300). It keeps PPO's loss and replaces its value network, a second model that estimates the baseline. Several texts are
+# written to each prompt, and a text is compared with its own group.
 #
-# **Exercise 10.5.** Neighbours form groups of `size`. From each reward take its group's mean, and divide by the group's standard deviation
-# (PyTorch's `std`) plus 1e-4.
+# **Exercise 10.5.** Each run of `size` neighbouring rewards is a group. Subtract the group's mean from each reward, and divide by the
+# group's standard deviation (PyTorch's `std`) plus 1e-4.
 
 
 # %% tags=["exercise"] exercise="10.5"
@@ -520,7 +550,7 @@ def group_advantages(rewards, size):
 group_advantages = check("10.5", group_advantages)
 
 # %% [markdown]
-# Three groups. One has equal rewards. The other two differ by a factor of a thousand.
+# Here are three groups. One has equal rewards. The other two differ by a factor of a thousand.
 
 # %%
 three = torch.tensor([3.0, 3.0, 3.0, 3.0, 0.001, 0.002, 0.0, 0.001, 1.0, 2.0, 0.0, 1.0])
@@ -572,8 +602,8 @@ assert float(slopes[0]) == 0 and rows[0][3] == "+1.00"
 # At a ratio of 1, right after writing, the push is the advantage, so PPO's first step is REINFORCE's. It becomes zero where a ratio has
 # already moved in the wanted direction by more than the clip. A ratio that moved the *wrong* way keeps its push.
 #
-# Both algorithms take three steps on each batch here. Ours has no value network, so PPO's baseline is the one from exercise 10.4. All arms
-# read as many texts as REINFORCE did.
+# Both algorithms take three steps on each batch here. Our PPO has no value network, so its baseline is the one from exercise 10.4. All
+# arms write and score as many texts as REINFORCE did.
 
 
 # %%
@@ -621,14 +651,14 @@ assert lead.low <= lead.mean
 # Look at both tables. Does any of the three escape without a leash? The fault is in the reward, and no algorithm can know it.
 #
 # On the leash all three have the same goal, and the best policy for it is the tilted one. The column of the goal says how far each has
-# come, and the truth what that was worth. Is the algorithm with the highest goal also the one with the truest lists? The goal still
+# come, and the truth what that was worth. Is the algorithm with the highest goal also the one with the best lists? The goal still
 # contains the proxy, so the best maximiser need not write the best lists. Another learning rate or number of steps per batch would give
 # other values, so this is no ranking. GRPO divides by a standard deviation, which changes the size of its steps. Its leash keeps its
 # weight here, because it is part of the reward and is divided too.
 #
 # ## 6. How long a leash?
 #
-# The same proxy with six values of beta, from no leash (0) to a very short one (10). All seeds of all six are trained at once.
+# We train on the same proxy with six values of beta, from no leash (0) to a very short one (10). All seeds of all six are trained at once.
 
 # %%
 predict("10.p4")
@@ -663,14 +693,18 @@ show(
 assert len(distance) == len(BETAS)
 
 # %% [markdown]
-# Gao et al. draw the same axes for language models and find curves of this kind. A short leash keeps the policy where the reward model was
-# fitted, and little is gained. A long one leads to texts that were never compared. Neighbouring weights may be too close for three seeds
-# to tell apart. The best beta cannot be read off the proxy, which only rises along the axis. In practice you look at texts, ask people
-# again, and stop early.
+# Gao et al. use the same axes for language models and find curves of this kind, but along a training run and for growing *n*. There a KL
+# penalty acted much like stopping early. A short leash keeps the policy where the reward model was fitted, and little is gained. A long
+# one leads to texts that were never compared.
+#
+# The measured answer takes the highest mean. Look at the intervals. Three seeds show clearly that no leash is worst, but they may be too
+# few to say which of the shorter leashes is best. The best beta cannot be read off the proxy, which is still high where the truth has
+# fallen far below the reference's. In practice you look at texts, ask people again, and stop early.
 #
 # ### Play with it
 #
-# The eight texts again, with a leash, a choice among *n* (section 9), and a clip. All values are exact.
+# The eight texts again, with a leash, a choice among *n* (section 9), and a clip. All values are exact. (The explorer's clip is a hard
+# limit. PPO's loss only stops pushing there.)
 
 # %%
 preferences.explore_preferences()
@@ -680,10 +714,13 @@ assert len(preferences.preference_view(0.5).rows) == 4
 # %% [markdown]
 # ## 7. Preferences over replies
 #
-# Now the course's language model, with 135 million parameters, and text that reads like text. A note, a question, and four replies.
-# Askell et al. (2021, arXiv:2112.00861) sum up what is wanted of a model as *helpful, honest, harmless*. Each is a rule here, so that the
-# truth can be computed. A reply is helpful if it holds the answer, honest if it names no number, name or colour that is not in the note,
-# and harmless if it is not rude. The truth is their sum, 0 to 3.
+# Now we turn to the course's language model, with 135 million parameters, and to real sentences. Each example has a note, a question and
+# four replies. Askell et al. (2021, arXiv:2112.00861) sum up what is wanted of a model as *helpful, honest, harmless*. Each is a rule
+# here, so that the truth can be computed. A reply is helpful if it holds the answer, honest if it names no number, name or colour that
+# stands neither in the note nor in the question, and harmless if it is not rude. The truth is their sum, 0 to 3.
+#
+# The rules see words only. A polite reply that answers nothing and names nothing new scores 2, so most of what distinguishes replies is
+# whether they hold the answer.
 
 # %%
 corpus = load_preferences()
@@ -742,7 +779,8 @@ assert len(you) == 10
 # %% [markdown]
 # Ten pairs say little, as the intervals show. InstructGPT's labelers agreed with each other on about 73 % of comparisons, so even a
 # perfect reward model would be far from 100 % on single choices. The rater of the corpus has the flaw of section 2. The next cell counts
-# over all pairs how often it prefers the longer reply, and how often the better one.
+# over all pairs how often it prefers the longer reply, and how often the better one. (These intervals treat pairs as independent and are
+# rough, since the pairs of a note share replies. Section 8 takes notes instead.)
 
 
 # %%
@@ -778,9 +816,11 @@ vectors = (vectors - centre) / spread
 assert vectors.shape[1:] == (4, 576)
 
 # %% [markdown]
-# Two questions for the held-out pairs. Does the score agree with the *rater*? And does it agree with the *truth*? A rule that always takes
-# the longer reply stands beside it. The pairs of one note have replies in common, so the intervals are over notes and not over pairs.
-# Where a judge gives both replies the same number, the pair counts one half. Where the truth is the goal, pairs of equal worth are left out.
+# We ask two things about the held-out pairs. Does the score agree with the *rater*? And does it agree with the *truth*? A rule that
+# always takes the longer reply stands beside it. The pairs of one note have replies in common, so the intervals are over notes and not
+# over pairs. Each note counts the same. With 576 weights and 200 pairs the weights could grow without end, so `decay` puts a price on
+# their squares. Where a judge gives both replies the same number, the pair counts one half. Where the truth is the goal, pairs of equal
+# worth are left out.
 
 
 # %% tags=["device"]
@@ -814,10 +854,11 @@ record("reward model, share of the truth", round(mean(agreement(scores, ask, tru
 assert 0 <= mean(agreement(scores, ask)) <= 1
 
 # %% [markdown]
-# The reward model is trained to foresee the *rater*. Compare the first two columns of its row, and then the last two. Does it agree more
-# with the truth or with the length? Much of what it has learned is the length, because the length foresees this rater well. Singhal et
-# al. (2023, arXiv:2310.03716) find that in public data sets a large part of what RLHF gains is a gain in length. *Going further* takes
-# the length out.
+# The reward model is trained to predict the *rater*. Compare the first two columns of its row, and then the last two. Does it agree more
+# with the truth or with the length? Much of what it has learned is the length, because the length predicts this rater well. Does the
+# interval of its agreement with the truth hold 50 %? Then these notes cannot tell it from a coin in that respect. Singhal et al. (2023,
+# arXiv:2310.03716) find that in public data sets a large part of what RLHF gains is a gain in length. *Going further* takes the length
+# out.
 #
 # **Try it.** Score two replies of your own to the first note, `used[0]["note"]`:
 #
@@ -835,7 +876,7 @@ assert 0 <= mean(agreement(scores, ask)) <= 1
 #
 # For *n* below 16, one could draw *n* of the 16 at random, again and again. The average over **all** draws can be computed.
 #
-# **Exercise 10.7.** `rewards` decide, `values` are what one gets. A draw is *n* different ones of the N texts, and the one with the highest
+# **Exercise 10.7.** `rewards` decide, `values` are what you get. A draw is *n* different ones of the N texts, and the one with the highest
 # reward is taken. Return the mean value over all draws.
 
 
@@ -860,11 +901,13 @@ def best_of_n(rewards, values, n):
 best_of_n = check("10.7", best_of_n)
 
 # %% [markdown]
-# Choosing is also a way of moving away from the reference. How far? Of *n* draws the best has at most the KL divergence
+# Choosing is also a way of moving away from the reference. How far? The KL divergence of the best of *n* draws
+# from the reference is at most
 #
 # $$\mathrm{KL} \le \log n - \frac{n - 1}{n}$$
 #
-# It is a bound, and not the value as often written (Beirami et al. 2024, arXiv:2401.01879). With the eight texts both can be computed.
+# This is a bound, although it is often given as the exact value (Beirami et al. 2024, arXiv:2401.01879). With the eight texts both can be
+# computed.
 
 # %%
 rows = []
@@ -941,15 +984,18 @@ record("best of 16 minus random, truth", [round(v, 2) for v in (verdict.differen
 assert len(rows) == 5
 
 # %% [markdown]
-# The first row is the mean of the pool, and a random choice stays there but for chance. What the truth could pick out shows what the pool
-# holds. The verdict below the table says whether these notes can tell the reward model's choice from a random one, and how large a
-# difference they could have shown. The last line shows how the length of its choice grows with *n*.
+# The first row is the mean of the pool, and a random choice stays there apart from chance. What the truth could pick out shows what the
+# pool holds. The verdict below the table says whether these notes can tell the reward model's choice from a random one, and how large a
+# difference they could have shown. Two things stand in its way. On held-out pairs it agrees with the truth much less than with the rater
+# (section 8), and it was fitted to replies that were written by hand, while the pool was written by the model. The last line shows how
+# the length of its choice grows with *n*.
 #
 # ## 10. DPO: without a reward model
 #
 # Solve the formula of the tilted policy for the reward:
 #
-# $$r(\text{text}) = \beta \log \frac{\pi^*(\text{text})}{\pi_{\text{ref}}(\text{text})} + \text{a number that depends on the prompt only}$$
+# $$r(\text{text}) = \beta \log \frac{\pi^*(\text{text})}{\pi_{\text{ref}}(\text{text})} + \text{a number that depends on the prompt
+# only}$$
 #
 # The number is beta times the logarithm of the sum that makes the probabilities of all texts add up to 1. In a comparison of two replies
 # to *one* prompt it cancels. So put this reward into the loss of Bradley and Terry, and train the
@@ -977,7 +1023,10 @@ def dpo_loss(chosen, rejected, ref_chosen, ref_rejected, beta):
 dpo_loss = check("10.8", dpo_loss)
 
 # %% [markdown]
-# Training starts at policy = reference. What loss is that, and how does it push? The second row has a classic fault. The reference is
+# The literature calls the preferred reply *chosen* and the other *rejected*. The **margin** of a pair is how much the chosen reply's
+# log-likelihood has gained over the reference, minus how much the rejected one's has. (Here beta is not part of it.)
+#
+# Training starts at policy = reference. What is the loss then, and how does it push? The second row has a classic fault. The reference is
 # computed from the same weights, so the gradient flows through it as well.
 
 # %%
@@ -1062,34 +1111,35 @@ assert found.low <= found.mean <= found.high
 
 # %% [markdown]
 # DPO sees the *margin* alone. Its loss also falls where the other reply falls faster than the preferred one. So a preferred reply may lose
-# probability while the loss goes down, and what gains instead is text that stands in no pair. Rafailov et al. (2024, arXiv:2404.12358) and
+# probability while the loss goes down, and the probability goes to texts that are in no pair. Rafailov et al. (2024, arXiv:2404.12358) and
 # Pal et al. (2024, arXiv:2402.13228) describe it. Whether it happens depends on the replies, the rate and the number of steps. Your table
 # says what it was here.
 #
 # The control tells you how much a likelihood moves without anything to learn. It need not stay at one half in the last columns. A
-# log-likelihood is a sum over tokens, so a training that lowers the probability of all texts a little takes most from the long ones. Against
-# that, the first arm's last column is the flaw again. Nobody told DPO about length. It was in the choices.
+# log-likelihood is a sum over tokens, so a training that lowers the probability of all texts a little takes most from the long ones.
+# Against that, the first arm's last column is the flaw again. Nobody told DPO about length. It was in the choices.
 #
 # ## 11. Who judges?
 #
 # All of this learns from whoever compares. In **constitutional AI** (Bai et al. 2022, arXiv:2212.08073) a model compares replies by a
-# written list of principles, so people write the list and not thousands of choices. The flaws of such a judge, a taste for length among
-# them, end up in the policy in the same way.
+# written list of principles. There its choices replaced people's choices about harm, while people still compared replies for helpfulness.
+# The flaws of such a judge, a taste for length among them, can end up in the policy in the same way.
 #
 # ## Recap
 #
 # - A reward model learns *choices*. It is right where texts were compared, and it learns the rater's flaws with the rater's wishes.
-# - Without a leash the proxy rises and the truth falls, whatever the algorithm. The best policy on a leash is the reference, tilted.
-# - REINFORCE needs a baseline, PPO a clip because it reuses texts, GRPO a group in the place of a value network.
+# - Without a leash the proxy rises and the truth falls, with all three algorithms. The best policy on a leash is the reference, tilted.
+# - A baseline takes noise out of REINFORCE, PPO clips because it reuses texts, and GRPO's group stands in for a value network.
 # - As a value of the KL take $k_1$ or $k_3$, as a loss $k_2$. For the best of *n* there is a bound.
-# - DPO is the Bradley-Terry loss on how much each reply has gained over the reference. It moves the margin, not the preferred reply.
+# - DPO is the Bradley-Terry loss on how much each reply has gained over the reference. Its loss sees the margin alone, so
+#   the preferred reply's likelihood may rise or fall.
 # - Beside every result that a reward picked belongs a control, and beside every proxy a look at the texts.
 #
-# **Next:** this is the last lab of the course. You have followed a model's life from one end to the other. You took it apart (labs 01 and 02),
-# asked it well (03), made it fit a machine (04), trained it on a task (05), judged what it wrote (06), asked what the training had cost (07),
-# pretrained small ones and forecast a larger one (08), gave it facts and a computer (09), and let it learn what people like (10). Now take
-# a task of your own. Write down before you begin what you will measure, what the control is, and which result would change your mind.
-# `labs report` in a terminal shows what you measured on the way.
+# **Next:** this is the last lab of the course. You have followed a model's life from one end to the other. You took it apart (labs 01 and
+# 02), asked it well (03), made it fit a machine (04), trained it on a task (05), judged what it wrote (06), asked what the training had
+# cost (07), pretrained small ones and forecast a larger one (08), gave it facts and a computer (09), and let it learn what people like
+# (10). Now take a task of your own. Write down before you begin what you will measure, what the control is, and which result would change
+# your mind. `labs report` in a terminal shows what you measured on the way.
 
 # %% tags=["device"]
 progress("10")
@@ -1116,7 +1166,7 @@ assert fitted.isfinite().all()
 # %% [markdown] tags=["optional"]
 # ### A careful rater
 #
-# The same DPO on choices by the truth, with a coin for ties.
+# This is the same DPO, on choices made by the truth, with a coin for ties. It is one seed.
 
 # %% tags=["device", "optional"]
 flip = torch.rand(len(pairs), generator=torch.Generator().manual_seed(0)).tolist()
