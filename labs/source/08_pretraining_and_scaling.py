@@ -233,7 +233,7 @@ assert pretraining.t5_lengths(512, 0.15, 3) == (568, 114)
 # | --- | --- | --- | --- | --- |
 # | causal | the left side | decoder | GPT, Llama, SmolLM2 | writing |
 # | masked | both sides | encoder | BERT, from whose family the course's encoder was distilled | labels, search, similarity |
-# | span corruption | both sides, then its own output | encoder-decoder | T5 (BART, a relative, writes the whole text again) | turning one text into another |
+# | span corruption | both sides, then its own output | encoder-decoder | T5 (BART writes the whole text again) | turning one text into another |
 
 # %%
 quiz("8.a")

@@ -13,9 +13,9 @@
 # %% [markdown]
 # # Lab 09. Retrieval and programs
 #
-# Lab 00 showed two faults of a language model. It invents facts, and it slips in arithmetic. This lab tries a remedy for each.
-# You put the facts into the prompt, found by a search that you write yourself. And you let the model write a program, which a
-# computer runs without slips.
+# Lab 00 showed two faults of a language model. It invents facts, and it makes slips in arithmetic. This lab tries a remedy for each.
+# You find the facts with a search that you write yourself, and put them into the prompt. And you have the model write a program, which a
+# computer runs without slips. The first remedy is called **retrieval-augmented generation** (RAG), the second **program-aided** answering.
 #
 # By the end you can
 # - rank passages by words (BM25) and by meaning (embeddings), and join two rankings;
@@ -56,7 +56,7 @@ assert lab.name == "09"
 #
 # Veldering does not exist. Its 80 passages were written for this course, so a model cannot have read them. There are 60
 # questions with an answer and 30 without one. A third of the 60 need two passages, and the second one holds the answer. Over
-# half of the 60 use the passage's own words. The rest say it in other words.
+# half of the 60 use the passage's own words. The rest are worded differently.
 #
 # One third of the questions is for choosing settings (*dev*). We report the others (*test*).
 
@@ -76,9 +76,9 @@ show_table(("question", "answer", "passages that it takes"), rows, f"Three of {l
 print(f"{len(dev)} answerable questions in dev, {len(test)} in test")
 
 # %% [markdown]
-# First without any passage. The prompt shows three worked questions about another made-up place, so that the model knows the
-# form. An answer may have 10 tokens, and a longer one is cut off there. It is right if it holds the expected words, with numbers
-# in words or in digits. Where a number and its unit are expected, the number alone is enough.
+# First without any passage. The prompt shows three worked questions about another made-up place, so that the model knows the form.
+# Answers are cut off after 10 tokens. An answer is right if it contains the expected words, with numbers in words or in digits. Where a
+# number and its unit are expected, the number alone is enough.
 
 # %%
 SHOTS = (
@@ -121,7 +121,7 @@ outcome("9.p1", 1 if mean(hits) <= 0.05 else 2 if mean(hits) <= 0.25 else 3)
 assert len(hits) == len(asked)
 
 # %% [markdown]
-# The answers have the right form, a name for *who* and a price for *what does it cost*. The facts are made up. Nothing in the
+# Most answers have the right form, such as a number for *how many* and a person for *who*. The facts are made up. Nothing in the
 # sentence tells you so. This is the **floor** for everything below.
 #
 # **Try it.** In a new cell, call `answer([{"question": "..."}], lambda row: ())` with a question about your own town.
@@ -160,7 +160,8 @@ idf = check("9.1", idf)
 #
 # $$\frac{c\,(k_1 + 1)}{c + k_1\,N}\qquad N = 1 - b + b\,\frac{\text{length}}{\text{mean length}}$$
 #
-# A long passage has every word more often by chance. Where should *N* be large, and what does a large *N* do to the fraction?
+# In a long passage any word is likely to occur more often, just by chance. Where should *N* be large, and what does a large *N* do to the
+# fraction?
 #
 # **Exercise 9.2.** Write that factor. Lengths are in words.
 
@@ -184,6 +185,9 @@ def saturated(count, length, mean_length, k1=1.2, b=0.75):
 saturated = check("9.2", saturated)
 
 # %% [markdown]
+# In a passage longer than the mean, *N* is above 1 and makes the fraction smaller. b says how much length counts, and k₁ how soon more of
+# the same word stops counting.
+#
 # The score of a passage is the sum over the question's words. We compare yours with the library's, on all 60 questions, and then
 # with another program, the search engine that is built into SQLite. That one has the older idf, without the 1. It would be
 # negative for a word in more than half of the passages, so SQLite sets it to nearly 0.
@@ -219,7 +223,8 @@ print(f"largest difference, yours and the library's: {round(yours, 9)}; the libr
 assert yours < 1e-9 and sqlite < 1e-9
 
 # %% [markdown]
-# The whole search engine is two short functions and a sum. **Try it** with a question of your own in `lexical.rank("...", 3)`.
+# The whole search engine is two short functions and a sum. **Try it** with a question of your own:
+# `[passages[i]["title"] for i in lexical.rank("...", 3)]`.
 #
 # ## 3. Search by meaning
 #
@@ -339,7 +344,7 @@ outcome("9.p2", 1 if same.min() > 0.999 else 2 if same.min() > 0.9 else 3)
 # A ranking is a list of ids, the best first. The right ones are the **gold** passages. Two numbers look at its first places.
 # **Recall** at k says how much of the gold is among the first k. **Precision** at k says how much of the first k is gold.
 #
-# **Exercise 9.5.** Write recall at k. `gold` is a list, too, in no order.
+# **Exercise 9.5.** Write recall at k. `gold` is also a list, in no particular order.
 
 
 # %% tags=["exercise"] exercise="9.5"
@@ -361,7 +366,8 @@ recall_at_k = check("9.5", recall_at_k)
 
 # %% [markdown]
 # Recall does not say whether the passage came first or third. The **reciprocal rank** does. It is 1 if the first gold passage
-# stands at place 1, 1/2 at place 2, and 0 if it is not in the list. Its mean over questions is the **MRR**.
+# stands at place 1, 1/2 at place 2, and 0 if it is not in the list. Its mean over questions is the
+# **MRR**, the mean reciprocal rank.
 #
 # **Exercise 9.6.** Write it. Python counts places from 0.
 
@@ -387,8 +393,8 @@ def reciprocal_rank(ranking, gold):
 reciprocal_rank = check("9.6", reciprocal_rank)
 
 # %% [markdown]
-# The third number, **nDCG**, counts all gold passages, each worth 1 / log₂(place + 1), and divides by the best possible ranking.
-# The library has it.
+# One more number, **nDCG** at k (normalised discounted cumulative gain), counts all gold passages among the first k, each worth
+# 1 / log₂(place + 1), and divides by what the best possible ranking would get. The library has it.
 #
 # Two searches can be joined without comparing their scores, which have different scales. In **reciprocal rank fusion** a passage
 # at place *p* of a ranking gets 1 / (60 + *p*), with places from 1, and the sums over the rankings are its new scores.
@@ -423,7 +429,8 @@ quiz("9.a")
 
 # %% [markdown]
 # Now the three searches on the test questions. BM25 has two settings, k₁ and b. We keep the usual 1.2 and 0.75. **Try it** with
-# others on the questions in `dev`, for example with `retrieval.BM25(texts, k1=2.0, b=0.5)`. Some of the questions use other
+# others on dev, with `index = retrieval.BM25(texts, k1=2.0, b=0.5)` and
+# `mean(reciprocal_rank([ids[i] for i in index.rank(row["question"])], row["gold"]) for row in dev)`. Some of the questions use other
 # words than the passage. Which search will do better on those?
 
 # %%
@@ -471,6 +478,9 @@ outcome("9.p3", 3 if not verdict.ranked else (2 if verdict.difference > 0 else 1
 # even there. A question with two gold passages has at most half of them at place 1.) With other words the dense search is
 # ahead of the lexical one. Fusion gives both an equal voice, so it lies between the two where one of them is much better.
 #
+# An interval of 1.00 to 1.00 does not mean certainty. The bootstrap can only draw what is in the sample, and here all values are 1.
+# Section 6 has an interval for shares that keeps its width.
+#
 # That is this town. It depends on the texts and on the questions. For the same encoder, MTEB reports an nDCG@10 of 43.9 on
 # Natural Questions and 16.9 on Touché-2020 (Muennighoff et al. 2022). For BM25, BEIR reports 32.9 and 36.7 (Thakur et al. 2021).
 # Each wins one. So measure on questions of your own.
@@ -487,9 +497,9 @@ for name in ("lexical", "dense", "fused"):
 show_table(("search", "one passage needed: found", "two needed: the answer's found", "both found"), rows, "Among the first three")
 
 # %% [markdown]
-# Two passages are harder to find than one. The second shares few words with the question, because the link is a name that stands
-# in the first passage only. Fusion found most of the pairs, and dense search was ahead where one passage is enough. Thirteen pairs
-# are too few to rank the searches.
+# Two passages are harder to find than one. The second is harder to reach from the question, because what links the two (such as *the
+# slate quarry*) stands in both passages and not in the question. Fusion found most of the pairs, and dense search was ahead where one
+# passage is enough. Thirteen pairs are too few to rank the searches.
 #
 # ## 5. See it
 #
@@ -509,10 +519,10 @@ for name in ("lexical", "dense"):
 # %% [markdown]
 # ## 6. Pieces
 #
-# Real documents do not come in passages of 40 words. Put each document together and cut it into pieces of equal length, anywhere.
-# Small pieces cut sentences apart, large ones fill the prompt with what nobody asked for. We give every length the same
-# **budget** of 120 words, which is 12 pieces of 10 words or 3 of 40. Which length finds the most answers? (Nothing is tuned here,
-# so all 60 answerable questions take part.)
+# Real documents do not come in passages of 40 words. Put each document together and cut it into pieces of equal length, anywhere. Small
+# pieces cut sentences apart, large ones fill the prompt with what nobody asked for. We give every length the same **budget** of 120
+# words, which is 12 pieces of 10 words or 3 of 40. Which length finds the most answers? (We use no result of this section later, so all
+# 60 answerable questions take part. If you choose a length for your own system, choose it on dev.)
 
 
 # %%
@@ -542,16 +552,17 @@ for size in (10, 20, 40, 60, 120):
 outcome("9.p4", max((10, 20, 40, 60, 120), key=lambda size: sum(found[size, 0])))
 
 # %% [markdown]
-# Neighbouring lengths cannot be ranked, but both ends lose. In very short pieces the question's words stand in one piece and
-# the answer in the next. One large piece has to be the right one, and there is no second try. Overlap helps the shortest
-# pieces, whose cuts it repairs. For the other lengths these questions show no difference. Overlap has a price too. Pieces that
-# repeat each other use up the budget, and the index doubles.
+# The lengths next to the best cannot be told from it. Both ends look worse, but the best length was picked on these same questions and
+# nine comparisons were made, so take the intervals that begin just above 0 with caution. In very short pieces the question's words stand
+# in one piece and the answer in the next. One large piece has to be the right one, and there is no second try. Overlap helps the shortest
+# pieces, whose cuts it repairs. For the other lengths these questions show no difference. Overlap has a price too. Pieces that repeat
+# each other use up the budget, and the index doubles.
 #
 # ## 7. From passages to an answer
 #
 # Now the passages go into the prompt. Two more prompts are compared with the floor. *Retrieved* has the first two passages of the dense
 # search, the better one last, next to the question (*Going further* shows what the order does). *Gold* has the right passages, as
-# if the search were perfect. It is the **ceiling** for any search with this reader.
+# if the search were perfect. It shows about how much a better search could add with this reader. We call it the **ceiling**.
 
 # %%
 print(retrieval.answer_prompt(test[0]["question"], [text_of[g] for g in test[0]["gold"]], SHOTS))
@@ -591,11 +602,11 @@ show_table(("question", "expected", *marked), sample[:8], "What it wrote")
 assert all(len(marked[name]) == len(asked) for name in marked)
 
 # %% [markdown]
-# With the text the model answers questions that it could not answer at all before. It is still often wrong with the answer in
-# front of it. Look at the sample. It copies names, and it turns numbers that are written in words into digits, often the wrong
-# ones. Such errors are the *reader's*. What *retrieved* loses against *gold* is the *search's*, or comes from a second passage
-# that distracts. Whether anything is lost, the line below the first table says. With 20 questions each share is uncertain by
-# about 20 points either way. (`LABS_MODEL` runs this lab with a larger reader.)
+# With the text the model answers questions that it could not answer at all before. It is still often wrong with the answer in front of
+# it. Look at the sample. It copies names, and it turns numbers that are written in words into digits, often the wrong ones. Such errors
+# are the *reader's*. What *retrieved* loses against *gold* is the *search's*, or comes from a second passage that distracts. The line
+# below the first table says whether that loss is larger than the noise. With 40 questions a share near one half is uncertain by about 15
+# points either way, with the 20 of the `small` profile by about 20. (`LABS_MODEL` runs this lab with a larger reader.)
 #
 # ### Does the answer follow the text?
 #
@@ -623,8 +634,8 @@ outcome("9.p6", 2 if rows[1][2] >= rows[1][1] else 1)
 assert len(after) == len(part)
 
 # %% [markdown]
-# Where the model answers at all, it follows the text, true or not. That is what you want of a reader, and it means that whoever
-# writes the passages writes the answers.
+# Where the model gives one of the two facts, it is the one in the text, true or not. Often it gives neither. Following the text is what
+# you want from a reader, and it means that whoever writes the passages has a hand on the answers.
 #
 # ### Where the answer comes from
 #
@@ -680,12 +691,12 @@ outcome("9.p7", 100 * mean(refused["answerable, gold passages"]))
 assert len(refused) == 2
 
 # %% [markdown]
-# The example costs many right answers. And the model says *not in the text* about as often with the answer in front of it as
-# without one. It has learned the words from the example, and not when to use them.
+# With this example in place of the third one, many right answers are lost. The two rates of *not in the text*, with the answer in front
+# of the model and without one, are close for samples of this size. So there is no sign that it knows when to use the words.
 #
-# A third way leaves the prompt alone, and answers only if the *search* is sure. The confidence is the cosine of the best passage.
-# From the surest question on, **coverage** is the share that gets an answer, and **risk** the share of wrong ones among these.
-# Answering an unanswerable question is always wrong.
+# Another way leaves the prompt unchanged, and answers only if the *search* is sure. The confidence is the cosine of the best passage. We
+# answer the surest questions first. **Coverage** is the share of questions that get an answer, and **risk** the share of those answers
+# that are wrong. Answering an unanswerable question is always wrong.
 
 # %% tags=["device"]
 sure = [float((passage_vectors @ question_vectors[number_of[row["id"]]]).max()) for row in (*asked, *nowhere)]
@@ -710,7 +721,7 @@ assert len(curve) >= 2
 #
 # ### A passage that gives orders
 #
-# A passage comes from somewhere, and somebody may have written into it. We plant two sentences. One is an *order*, the other a
+# A passage comes from somewhere, and somebody may have tampered with it. We plant two sentences. One is an *order*, the other a
 # *forged answer* to the question, which an attacker has guessed. We look for the planted word, with and without marks around the
 # text.
 
@@ -730,10 +741,10 @@ show_table(("planted", "PINEAPPLE", "right"), rows, f"{len(hit_by)} questions wi
 assert rows[0][1] == 0 or not lab.course_model
 
 # %% [markdown]
-# This model hardly follows orders, in a passage or elsewhere. It continues texts, so the forged answer is the better attack on
-# it. On a model that was trained to follow instructions, orders work too (Greshake et al. 2023). The marks do not help here,
-# because nothing has taught the model what they mean. What protects you is outside the model: passages from people you trust, and
-# an answer that can do no harm.
+# This model rarely obeys the order, though the added sentence may still cost right answers (compare the last column). It continues texts,
+# so the forged answer is the better attack on it. On a model that was trained to follow instructions, orders work too (Greshake et al.
+# 2023). The marks did not help here. This model was probably never taught what they mean. What protects you is outside the model:
+# passages from people you trust, and an answer that can do no harm.
 #
 # ### What the text costs
 #
@@ -757,8 +768,9 @@ print(f"The whole town has {everything:,} tokens.")
 assert everything > 1_000
 
 # %% [markdown]
-# Cache and time grow with the tokens. Eighty passages would still fit this model's window of 8,192 tokens. A library would
-# not. A search hands over two passages, however many there are.
+# The cache grows in proportion to the tokens. For long prompts the time grows faster, because attention compares each token with all
+# earlier ones. (These are single timings, so read only the trend.) Eighty passages would still fit this model's window of 8,192 tokens. A
+# library would not. A search hands over two passages, however many there are.
 #
 # ## 8. Programs against slips
 #
@@ -820,7 +832,7 @@ def compute(expression):
 
     try:
         return value(ast.parse(expression, mode="eval").body)
-    except (SyntaxError, ValueError, ZeroDivisionError):
+    except (SyntaxError, ValueError, ZeroDivisionError, OverflowError, RecursionError, MemoryError):
         return "refused"
 
 
@@ -842,8 +854,9 @@ assert largest < 1e-9
 
 # %% [markdown]
 # Given the gold program, every answer is right, because the computer makes no slip. What is left to go wrong is the model's
-# share, to *write* the right expression. We keep two counts apart, of what can be read or run and of what is right. (The library
-# differs from your function in one point. It also allows powers, up to a limit.)
+# share, to *write* the right expression. We count two things separately: how many outputs can be read or run, and how many are right.
+# (The library's function computes exact fractions, allows powers up to a limit, and refuses expressions that are too long, too deep or too
+# large. Yours has no such limits.)
 
 # %% tags=["device"]
 some = tasks[:: len(tasks) // lab.size(smoke=4, small=25, standard=50)]
@@ -892,14 +905,15 @@ assert len(correct) == 3
 
 # %% [markdown]
 # The chain often writes the right expression and then gives it a wrong value. A program cannot slip there. It does not help if
-# the model picks the wrong numbers or the wrong sign, and a small model often does, most of all in two steps. Look at the second
-# table for which of the two it was.
+# the model picks the wrong numbers or the wrong sign, and a small model often does, most of all in two steps. The second table
+# shows which of the two it was.
 #
 # ### Only what the grammar allows
 #
-# After six worked problems every line could be read. Without them the model does not know what we want. Lines that cannot be run
-# can be excluded while they are written. A grammar says which characters may come next, and every token that leaves it gets the
-# probability 0 (lab 03 did this for JSON). A second grammar also allows only the numbers of the problem, and 1 and 2.
+# After six worked problems every line could be read. Without them it tends to go on after the expression, for example with `= 14`, and
+# such a line cannot be run. Lines that cannot be run can be excluded while they are written. A grammar says which characters may come
+# next, and every token that leaves it gets the probability 0 (lab 03 did this for JSON). A second grammar is stricter. It allows only the
+# numbers in the problem, and 1 and 2.
 
 # %%
 grammar = programs.ArithmeticGrammar()
@@ -927,7 +941,8 @@ assert len(table) == 3
 
 # %% [markdown]
 # The grammar turns lines that cannot be run into lines that can. It cannot make a wrong expression right, so compare the first
-# column of numbers with the last. Worked examples did more here than the constraint.
+# column of numbers with the last. Then compare it with *program* above, which had six worked problems and no grammar. If the intervals
+# overlap, these problems do not settle which helps more.
 #
 # ## 9. A safety ladder
 #
@@ -941,9 +956,10 @@ print("classes in reach without any name:", "many" if len(reached) > 100 else "f
 print("the allow-list says:", compute(walk))
 
 # %% [markdown]
-# Rung 2 is your allow-list. Rung 3 runs any program, in a **process of its own** that has limits on time, memory and files, and
-# an empty environment. Where the system allows it, the process also has no network, sees no other process, and has an empty
-# folder as the root of all paths. Each of these is a *wall*.
+# Rung 2 is your allow-list. Rung 3 runs any program, in a **process of its own**, with a time limit and an empty environment. Linux
+# and macOS also stop it from opening files, and Linux limits its memory. Where Linux allows it, the process also has no network, sees no
+# other process, and has an empty folder as the root of all paths. Each of these is a *wall*. The last line below lists those of your
+# machine.
 
 # %% tags=["device"]
 victim = Path(tempfile.mkdtemp()) / "victim"
@@ -951,7 +967,7 @@ victim.write_text("a file of yours")
 attacks = {
     "arithmetic": "print((36 + 28) / 16)",
     "endless loop": "while True: pass",
-    "all memory": "x = bytearray(2 ** 34)",
+    "all memory": "x = bytearray(2 ** 30)",
     "read a file": f"print(open({str(victim)!r}).read())",
     "delete a file": f"import os; os.unlink({str(victim)!r})",
     "environment": "import os; print(len(os.environ) > 5)",
@@ -968,20 +984,23 @@ print("walls on this machine:", ", ".join(outcomes["arithmetic"].walls), "| the 
 assert outcomes["arithmetic"].output.strip() == "4.0" and not outcomes["endless loop"].ran
 
 # %% [markdown]
-# Rung 2 refuses every line of this table, the harmless one too, because a call of `print` is no arithmetic. *environment*
-# printed False, because the process has at most five environment variables. Where a file cannot be opened, the reason is the
-# limit on open files or the empty folder. *fork* ended well because its first process did. The three that it started are stopped
+# Rung 2 refuses every line of this table, the harmless one too, because calling `print` is not arithmetic. *environment* printed False,
+# because the process has at most five environment variables. Where a file cannot be opened, the reason is the limit on open files or the
+# empty folder. *fork* ended well because its first process did. Where the wall *processes* stands, the three that it started are stopped
 # with it.
 #
 # What rung 3 does not stop:
 #
 # - a fault in Python or in the system's kernel, which the process shares with everything else;
-# - using up a processor and its share of memory until the time is over, again and again;
-# - without the wall *paths*, deleting or renaming files of yours by name, which needs no open file;
-# - without the wall *processes*, sending signals to your other programs;
+# - using up all processors and much more memory than the limit until the time is over, again and again: the limits on memory and processor
+#   time hold per process, and nothing limits how many processes a program starts;
+# - without the wall *files*, reading and writing your files;
+# - without the wall *paths*, deleting, renaming or emptying files of yours by name, which needs no open file;
+# - without the wall *processes*, sending signals to your other programs, and leaving processes behind that go on after the time is over;
 # - a wrong answer. A program that runs is not a program that is right.
 #
-# On a server, strangers' programs belong in a virtual machine. The tests of this course attack rungs 2 and 3 with many more.
+# On a server, strangers' programs belong in a virtual machine. The tests of this course attack rung 3 and the library's
+# allow-list, which also limits length, depth and size, with many more.
 #
 # ## 10. Two tools and a loop
 #
@@ -1015,17 +1034,20 @@ for question in ("What do 4 dog licences cost?", "Who built the Chain Bridge?"):
 assert len(log) >= 1
 
 # %% [markdown]
-# Each line of the log can be checked by itself: what was searched for, what came back, what was computed. The first question
-# needs a search and a calculation. Did the model make both? It would have to turn *twelve crowns* into `4 * 12`. An error in one
-# step goes on into all later ones, so a loop of four steps that are each right nine times in ten is right two times in three.
+# Each line of the log can be checked by itself: what was searched for, what came back, what was computed. The first question needs a
+# search and a calculation. Did the model make both? It would have to turn *twelve crowns* into `4 * 12`. An error in one step carries
+# over into all later ones, so a loop of four steps, each right nine times in ten, is right only about two times in three (0.9⁴ ≈ 0.66).
+#
+# **Try it.** Play the model yourself: `lines = iter(["Search: dog licence", "Calculate: 4 * 12", "Answer: 48 crowns"])`, then
+# `programs.run_tools(lambda text: next(lines), tools, "")`. This is the log that a good model would leave.
 #
 # ## Recap
 #
-# - A model cannot tell you that it does not know. Put the facts into the prompt, and measure the floor and the ceiling.
+# - This model did not tell us when it did not know. Put the facts into the prompt, and measure the floor and the ceiling.
 # - BM25 finds shared words, an encoder finds meaning, and which is better depends on the questions. Encoders cut long texts in
 #   silence.
 # - Recall, reciprocal rank and nDCG score a search apart from the reader. Report them on held-out questions with intervals.
-# - An answer follows its text, true or false. Whoever writes the passages has a hand on the answer.
+# - Where this model used its text, it followed it, true or false. Whoever writes the passages has a hand on the answer.
 # - A program removes slips in computing, not in understanding. Never `eval` what a model writes.
 #
 # **Next:** lab 10. Take ten pages that you know well, write twenty questions about them, and repeat sections 4 and 7. Then let a model
@@ -1046,8 +1068,8 @@ assert lab.name == "09"
 # %% tags=["optional"]
 exact = [re.findall(r"(?<=[a-z,] )[A-Z][a-z]+|\b\d[\d.:]*\d\b", text) for text in texts]
 lookups = []
-for i, words in enumerate(exact):
-    alone = [word for word in words if sum(word in text for text in texts) == 1]
+for i, candidates in enumerate(exact):
+    alone = [word for word in candidates if sum(word in text for text in texts) == 1]
     lookups += [(f"Which passage mentions {alone[0]}?", i)] if alone else []
 places = {}
 for name, search in (("lexical", lexical), ("dense", dense)):
@@ -1089,5 +1111,4 @@ assert len(rows) == 3
 #   stay the same.
 # - *"One author wrote passages and questions."* Right. Questions from people who have not read the passages share fewer words
 #   with them.
-# - *"Twenty questions rank nothing."* They show large effects, such as floor against gold. For small ones, run the `standard`
-#   profile or write more.
+# - *"Forty questions rank little."* They show large effects, such as floor against gold. For small ones, write more.

@@ -86,14 +86,14 @@ def is_right(answer: str, gold: str) -> bool:
     """Whether an answer holds the gold answer, as whole words.
 
     An answer may say more ("It is copper."): the gold answers of the course stand in one passage of the town only, so a text that holds
-    one has found that passage. A bare number is enough where the gold answer is a number and a unit. With an empty gold answer, the right
-    answer is `NOT_THERE`.
+    one has found that passage. A bare number is enough where the gold answer is a number and a unit (but three is not three dozen). With
+    an empty gold answer, the right answer is `NOT_THERE`.
 
     >>> is_right("It costs 8 crowns a week.", "eight crowns"), is_right("eighteen crowns", "eight crowns"), is_right("9", "nine days")
     (True, False, True)
     """
     wanted, given = normalise(gold or NOT_THERE), normalise(answer)
-    if re.fullmatch(r"\d+", given) and re.fullmatch(rf"{given} [a-z]+", wanted):
+    if re.fullmatch(r"\d+", given) and re.fullmatch(rf"{given} (?!dozen$|score$)[a-z]+", wanted):
         return True
     return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", given) is not None
 

@@ -57,7 +57,7 @@ class RetrievalView(View):
         parts = re.split("([A-Za-z0-9]+)", text)
         lit = "".join(f'<mark style="{_LIT}">{escape(part)}</mark>' if part.lower() in words else escape(part) for part in parts)
         where = ", ".join(f"{name} {place}" for name, place in places.items())
-        note = " &#10003; holds the answer" if right else ""
+        note = " &#10003; needed for the answer" if right else ""
         style = f"border-left: 6px solid {GREEN if right else GREY}; padding: 4px 10px; margin: 6px 0; max-width: 56em;"
         return f'<div style="{style}"><b>{escape(title)}</b>{note} <small>(place: {escape(where)})</small><br>{lit}</div>'
 

@@ -23,6 +23,8 @@ from labutils.retrieval import (
         ("9 minutes", "nine minutes", True),
         ("9", "nine minutes", True),
         ("19", "nine minutes", False),
+        ("three", "three dozen", False),
+        ("three dozen", "three dozen", True),
         ("32", "thirty-two", True),
         ("30", "thirty-two", False),
         ("212", "two hundred and twelve", True),
@@ -92,7 +94,7 @@ def test_the_explorer_lights_the_words_and_escapes_the_text() -> None:
     view = retrieval_view("A boat?", {"lexical": Fixed()}, passages, 2, gold={"A boat?": ["b"]})
     assert view.summary == "lexical, 2 passages for 'A boat?': <B>, A."
     assert ">boat</mark>" in view.html and "&lt;B&gt;" in view.html and "<i>" not in view.html
-    assert view.html.count("holds the answer") == 1
+    assert view.html.count("needed for the answer") == 1
     with pytest.raises(LabError, match="no question"):
         retrieval_view(" ", {"lexical": Fixed()}, passages)
     with pytest.raises(LabError, match="no index"):
