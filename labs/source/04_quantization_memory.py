@@ -83,8 +83,8 @@ def gigabytes(parameters, dtype):
 gigabytes = check("4.1", gigabytes)
 
 # %% [markdown]
-# Four sizes of model, and the course's own, counted and measured. Its output head has no weights of its own: it uses the embedding's
-# matrix, which therefore counts once. That is called *tying*.
+# Here are three sizes of model and the course's own, counted; the course's own is measured as well. Its output head has no weights of its
+# own: it uses the embedding's matrix, which therefore counts once. That is called *tying*.
 
 # %%
 model, tokenizer = load_model(needs="blocks")
@@ -144,11 +144,11 @@ float_value = check("4.2", float_value)
 
 # %%
 number = 0.1  # try it: any number you like. Does your formula find it in PyTorch's own 32 bits?
-text = f"{torch.tensor(number).view(torch.int32).item() % 2**32:032b}"  # the 32 bits
+text = f"{torch.tensor(float(number)).view(torch.int32).item() % 2**32:032b}"  # the 32 bits
 sign, exponent, mantissa = text[0], text[1:9], text[9:]
 value = float_value(int(sign), int(exponent, 2), int(mantissa, 2), 8, 23)
 print(sign, exponent, mantissa, "=", f"{value:.12g}")
-assert value == torch.tensor(number).item()
+assert value == torch.tensor(float(number)).item()
 
 # %% [markdown]
 # The value is close to 0.1 and not equal to it. A tenth has no finite expansion in binary, as a third has none in decimal.
@@ -176,7 +176,8 @@ print("0.01 added a thousand times:", {str(dtype): round(total, 2) for dtype, to
 outcome("4.p1", "256" if torch.tensor(257.0).bfloat16() == 256 else "257")
 
 # %% [markdown]
-# Between 256 and 512 the steps of bf16 are 2 wide, so 257 is rounded to 256. In fp16, 70,000 becomes infinity and 10⁻⁸ becomes 0.
+# Between 256 and 512 the steps of bf16 are 2 wide, so 257 lies halfway between 256 and 258, and a tie goes to the neighbour whose last
+# mantissa bit is 0: 256. In fp16, 70,000 becomes infinity and 10⁻⁸ becomes 0.
 # Gradients of 10⁻⁸ are common, so training in fp16 needs a scaled loss. Training in bf16 does not.
 #
 # The last line shows where precision matters. Once the sum in bf16 is large enough, 0.01 is less than half a step, and adding it
@@ -377,9 +378,10 @@ pack = check("4.6", pack)
 # %% [markdown]
 # ### Levels where the weights are
 #
-# Sixteen evenly spaced levels (**int4**) suit numbers that are evenly spread, but most weights lie near 0. **NF4** (NormalFloat,
-# Dettmers et al. 2023, QLoRA) puts its sixteen levels at quantiles of the normal distribution, close together near 0. We unpack your
-# bytes, then round one layer of the real model both ways. *Double* quantization keeps the scales themselves in 8 bits.
+# Evenly spaced levels (**int4**, here the whole numbers from −7 to 7, so that one of the 16 codes stays unused) suit numbers that are
+# evenly spread, but most weights lie near 0. **NF4** (NormalFloat, Dettmers et al. 2023, QLoRA) puts its sixteen levels at quantiles of
+# the normal distribution, close together near 0. We unpack your bytes, then round one layer of the real model both ways. *Double*
+# quantization keeps the scales themselves in 8 bits.
 
 # %%
 from labutils.quantization import nf4_levels, quantize_4bit, unpack_codes
@@ -388,16 +390,16 @@ codes = torch.randint(0, 16, (1000,), generator=generator).to(torch.uint8)
 packed = pack(codes)
 print(f"{codes.nbytes:,} bytes become {packed.nbytes}, and come back equal: {torch.equal(unpack_codes(packed, 1000), codes)}")
 print("NF4:", [round(level, 2) for level in nf4_levels()])
-number = model.config.num_hidden_layers // 3
-weight, rows = model.model.layers[number].mlp.up_proj.weight.cpu(), []
+middle = model.config.num_hidden_layers // 3
+weight, rows = model.model.layers[middle].mlp.up_proj.weight.cpu(), []
 for name, scheme, double in (("int4", "int4", False), ("nf4", "nf4", False), ("nf4, scales in 8 bits", "nf4", True)):
     q = quantize_4bit(weight, scheme, 64, double)
     rows.append((name, round(relative_error(weight, q.dequantize()), 4), round(q.bits_per_parameter, 3)))
-show_table(("scheme", "relative error", "bits per value"), rows, f"layers.{number}.mlp.up_proj, blocks of 64")
+show_table(("scheme", "relative error", "bits per value"), rows, f"layers.{middle}.mlp.up_proj, blocks of 64")
 
 # %% [markdown]
-# NF4 is the more exact of the two on this layer. Double quantization brings the scales from 0.5 bits per value down to 0.13, and the
-# error stays the same to three digits.
+# NF4 is the more exact of the two on this layer. (A small part of the lead comes from the code that our int4 leaves unused.) Double
+# quantization brings the scales from 0.5 bits per value down to 0.13, and the error stays the same to three digits.
 #
 # ## 4. What it does to the real model
 #
@@ -416,7 +418,7 @@ step = ((blocks.amax(dim=1, keepdim=True) - low) / 15).clamp(min=1e-12)
 codes = ((blocks - low) / step).round()
 print("one block:", [f"{value:.4f}" for value in blocks[0, :8].tolist()], "...")
 print("its codes:", [int(code) for code in codes[0].tolist()])
-print(f"relative error in 16 even steps from each block's lowest value: {relative_error(blocks, low + step * codes):.0e}")
+print(f"relative error in 16 even levels from each block's lowest value: {relative_error(blocks, low + step * codes):.0e}")
 outcome("4.p3", distinct)
 assert relative_error(blocks, low + step * codes) < 1e-6 or not lab.course_model
 
@@ -489,8 +491,8 @@ fine, medium, coarse = (perplexity[scheme] for scheme in ("int8, row", "nf4, blo
 assert fine < 1.03 * perplexity["fp32"] < medium < coarse / 10 or not lab.course_model
 
 # %% [markdown]
-# int8 with a scale per row is close to free. Four bits cost something even in blocks. Of the two schemes in blocks the default
-# model loses less with NF4, and the two intervals do not overlap. With one scale per matrix, four bits give a model that is worse
+# int8 with a scale per row is close to free. Four bits cost something even in blocks. Of the two block schemes, NF4 costs
+# the course's model less, and the two intervals do not overlap. With one scale per matrix, four bits give a model that is worse
 # than blind guessing. An error of 1 % in the weights is harmless here, and one of 10 % is not. One scale per matrix in 8 bits lies
 # between, in error and in loss. (Larger models lose less at 4 bits. Dettmers and Zettlemoyer 2023 measured it.)
 #
@@ -502,7 +504,7 @@ assert fine < 1.03 * perplexity["fp32"] < medium < coarse / 10 or not lab.course
 # ### Where the outliers live
 #
 # So far only weights were rounded. To *multiply* in int8, a layer's **input** has to be int8 as well. We look at the input of a down
-# projection in the middle of the model, one row per token and 1,536 columns, for three texts.
+# projection (layer 11 of 30), one row per token and 1,536 columns, for three texts.
 
 # %%
 predict("4.p5")
@@ -518,15 +520,16 @@ for ids in texts[:3]:
     by_token = x.amax(dim=1)  # (T)
     first, second = by_token.topk(2).values.tolist()
     places.append(int(by_token.argmax()))
-    rows.append((tokenizer.decode(ids[0, :4]), places[-1], int(x[places[-1]].argmax()), f"{first:,.0f}", f"{second:,.1f}"))
+    rows.append((tokenizer.decode(ids[0, :4]), places[-1], str(int(x[places[-1]].argmax())), f"{first:,.0f}", f"{second:,.1f}"))
 columns = ("text begins", "position of the largest", "its column", "its size", "largest at any other position")
 show_table(columns, rows, f"Input of {looked_at}")
 outcome("4.p5", 2 if set(places) == {0} else 3)
 assert set(places) == {0} or not lab.course_model
 
 # %% [markdown]
-# The outlier is a *token*, and within it one column. Whatever the text, it is the first token, and in this layer its number is hundreds
-# of times larger than all that follow. Sun et al. (2024) found such **massive activations** in many models. They serve as a constant
+# The outlier is a *token*, and within it one column. In all three texts it is the first token, and in this layer its number is hundreds of
+# times larger than all that follow. (A down projection's input is a product, the gate times the up projection of lab 01, so two fairly
+# large numbers make a very large one.) Sun et al. (2024) found such **massive activations** in many models. They serve as a constant
 # that attention can point to when it has nothing to look for. (The *outlier features* of LLM.int8(), Dettmers et al. 2022, are another
 # thing. Those are columns that are large for most tokens, in models of several billion parameters.)
 #
@@ -534,9 +537,10 @@ assert set(places) == {0} or not lab.course_model
 # out scales would confine the damage to that token? Decide before you read on.
 #
 # **Exercise 4.7.** Write the cure. `round_rows(x, top)` gives each row its own scale, so that the row's largest magnitude becomes `top`,
-# rounds to whole steps, and returns the values those stand for, in x's shape. A row of zeros stays a row of zeros. The cell below the exercise then rounds the input of every linear layer of the real model. The weights stay in fp32, so that
-# only the inputs differ. Seven bits are there because PyTorch's own int8 layers use only 7 on many processors, to keep their sums from
-# overflowing.
+# rounds to whole steps, and returns the values those stand for, in x's shape. A row of zeros stays a row of zeros. The cell below the
+# exercise then rounds the input of every linear layer of the real model. The weights stay in fp32, so that only the inputs differ. With b
+# bits, `top` is 2^(b−1) − 1: 127 for 8 bits, 63 for 7. The table below also has a row for 7 bits, because PyTorch's own int8 layers use
+# only 7 on many processors, to keep their sums from overflowing.
 
 
 # %% tags=["exercise"] exercise="4.7"
@@ -585,7 +589,8 @@ assert perplexity["a scale per token, 8 bits"] < perplexity["one scale, 8 bits"]
 # A scale per token costs four bytes per row and takes nearly all of the damage away. The third row is the test of the
 # explanation. It keeps one scale for the whole input and takes only the first token out, and most of the damage goes with it.
 # Other cures are to keep a few columns in 16 bits (LLM.int8()), or to move the outliers into the weights (SmoothQuant, Xiao et
-# al. 2023). **Try it.** How few bits are enough for your cure?
+# al. 2023). **Try it.** How few bits are enough for your cure? Change 15 in the last row (and the row's
+# name): 31 is 6 bits, 7 is 4.
 
 # %%
 quiz("4.c")
@@ -593,7 +598,7 @@ quiz("4.c")
 # %% [markdown]
 # ## 5. The memory ledger
 #
-# ### While it writes: the key-value cache
+# ### While it generates: the key-value cache
 #
 # So that it need not compute the whole text again for each token, a model keeps the **key** and the **value** of every token, in each
 # layer. In most models several query heads share one key and value (*grouped-query attention*). Ours has 9 query heads and 3
@@ -601,7 +606,7 @@ quiz("4.c")
 #
 # **Exercise 4.8.** Write the bytes of the cache. One of the arguments is not needed. Below, your function is compared with the real
 # cache of our model after 40 tokens, and used for a model of Llama 3.1's sizes (8 B parameters; Llama team 2024), which reads up to
-# 128,000 tokens.
+# 131,072 tokens ("128K"; we take 128,000).
 
 
 # %% tags=["exercise"] exercise="4.8"
@@ -642,6 +647,7 @@ assert held == predicted
 
 # %% [markdown]
 # The weights are 16 GB (14.9 GiB) in 16 bits. At 128,000 tokens the cache of a single sequence is larger than all of them.
+# (Its size is computed by the formula that agreed with our model's cache.)
 #
 # **Not all layers are alike.** In some models all queries share one key-value head, or some layers look back over a window only, or
 # keep a state that does not grow. The formula of your exercise, fed with the fields of the configuration, is then silently wrong. The
@@ -669,7 +675,8 @@ show_table(("configuration", "one formula, GiB", "layer by layer, GiB"), rows, "
 
 # %% [markdown]
 # The single formula is too high for the first three. Mistral's layers look back over 4,096 tokens only, Falcon's queries all share
-# one key-value head, and every other layer of Gemma 2 looks back over 4,096 tokens. Jamba is refused.
+# one key-value head, and every other layer of Gemma 2 looks back over 4,096 tokens. Jamba is refused for another
+# reason: it is a mixture of experts.
 #
 # ### While it learns
 #
@@ -715,9 +722,9 @@ show_table(("plan", *terms, "sum"), rows, "fp32, GB (10⁹ bytes)")
 # Face, *Model training anatomy*).
 #
 # Activations are harder. `labutils.memory` lists what each operation keeps, with a formula for every term. To check all terms
-# against a real step, we take a small sister of the course's model with the same widths, 4 layers, a smaller vocabulary with an
+# against a real step, we take a small sibling of the course's model with the same widths, 4 layers, a smaller vocabulary with an
 # output head of its own, and random weights. `measure_step` makes two training steps and counts the bytes of all live tensors
-# after every operation of the second. The last table sets the rules of thumb that people use beside the same measurements.
+# after every operation of the second. The last table compares common rules of thumb with the same measurements.
 
 # %% tags=["device"]
 from labutils.memory import TrainingSetup, predict_training
@@ -744,7 +751,10 @@ with guard("5 A full training step", need_gib=1.2 * full.gib):
 assert sizes
 
 # %% [markdown]
-# Here is each term as predicted and as measured. The resident set is what the process took from the system during the step.
+# Here is each term as predicted and as measured. The logits are a term of their own: a score for every token of the vocabulary at every
+# position, and once more as log-probabilities for the loss. The **resident set** is the memory that the process really occupies. Its
+# growth counts from the start of the step, when weights and optimizer state are already there, so compare it with the peak minus those
+# two.
 
 
 # %% tags=["device"]
@@ -785,11 +795,12 @@ show_table(("rule of thumb", "for", "rule, MiB", "measured, MiB", "off by"), row
 assert abs(states_at_16_bytes(shape) / states - 1) < 0.01 or not lab.course_model
 
 # %% [markdown]
-# The terms agree closely. Agreement to the MiB is less of a feat than it looks, because the list of kept tensors was settled by looking at
-# measured steps of such models. (For an architecture that keeps others, the library refuses to predict.) The resident set need not
-# grow as the live bytes do, because the allocator reuses pages that the process already has. The rule 34 · s · b · h was derived for GPT
-# with a feed-forward width of 4h and 16-bit numbers (Korthikanti et al. 2022), so it is off for other widths. accelerate's estimate
-# counts neither activations nor the optimizer's scratch memory.
+# The terms agree closely. Agreement to the MiB is less of a feat than it looks, because the list of kept tensors was settled by looking
+# at measured steps of such models. (For an architecture that keeps others, the library refuses to predict.) The resident set need not
+# match exactly, because the allocator reuses pages that the process already has and keeps some that it has freed. The rule 34 · s · b · h
+# (s tokens per text, b texts, h the hidden width; the part for attention matrices, which fused attention does not keep, is left out) was
+# derived for GPT with a feed-forward width of 4h and 16-bit numbers (Korthikanti et al. 2022), so it is off for other widths. The
+# estimate of Hugging Face's `accelerate` command counts neither activations nor the optimizer's scratch memory.
 #
 # The terms are not all held at once. The next cells show the whole step, operation by operation.
 
@@ -821,12 +832,13 @@ assert lab.device != "cpu" or not lab.course_model or all(abs(phases[name][2] / 
 
 # %% [markdown]
 # The forward pass climbs as activations pile up and ends with the logits. In the backward pass activations go and gradients come. The
-# optimizer's step needs scratch memory for its largest tensor. With short texts the gradients and the optimizer are the peak; with long
-# ones the activations would be.
+# optimizer's step needs scratch memory for its largest tensor. With short texts the peak falls in the optimizer's step. With long ones it
+# falls in the backward pass, where activations and logits are held.
 #
 # ### Why LoRA saves less than people expect
 #
-# LoRA (lab 05) freezes all weights and trains small matrices beside them. So should it not need a small part of the memory?
+# LoRA (lab 05) freezes all weights and trains small matrices beside them. Should it not then need only a small
+# part of the memory?
 
 # %%
 predict("4.p8")
@@ -843,13 +855,17 @@ show_table(header, rows, "Predicted peak of a training step, our model, batch 1"
 outcome("4.p8", round(100 * (1 - lora.total / whole.total)))
 
 # %% [markdown]
-# With short texts gradients and optimizer state dominate, and LoRA does away with both. With long texts activations dominate, and LoRA keeps
-# nearly all of them. To train the adapter in the first layer, the gradient has to travel back through every layer above it.
+# These are the formulas' figures: no step of 4,096 tokens was run, so read "Measured" in the line above as "computed". Lab 05 runs LoRA.
+#
+# With short texts gradients and optimizer state dominate, and LoRA does away with nearly all of both. With long texts activations
+# dominate, and LoRA keeps nearly all of them. To train the adapter in the first layer, the gradient has to travel back through every
+# layer above it, and each of them needs its activations for that.
 #
 # ### Checkpointing: time for memory
 #
 # **Activation checkpointing** keeps only the input of each layer and computes the rest again in the backward pass. It pays where
-# activations are the peak, so we take a deeper sister with a small vocabulary, and longer texts. Forward counts one and backward two.
+# activations are the peak, so we take a deeper sibling with a small vocabulary, and longer texts. Count the forward pass as one unit of
+# time and the backward pass as two.
 
 # %%
 predict("4.p9")
@@ -887,7 +903,8 @@ assert peaks["checkpointing"] < peaks["plain"] or lab.profile == "smoke"
 # say "tight" where a plan needs more than nine tenths of a card, because drivers and fragments of free memory take some of it too.
 #
 # **An out-of-memory ladder.** Training all weights on 4 texts of 2,048 tokens fits on no single card here. Each rung changes one thing
-# and keeps what is above it. Before you run it, guess how many rungs lead to a 24 GiB card.
+# and keeps what is above it. (A frozen base needs no fp32 master copy, so the LoRA rung also keeps it in bf16 alone.) Before you run it,
+# guess how many rungs lead to a 24 GiB card.
 
 # %%
 from transformers import LlamaConfig
@@ -923,10 +940,15 @@ for weights, tokens in ((each, n) for each in ("bfloat16", "int8", "nf4 double")
 show_table(("stored as", "tokens", "weights", "cache", "peak", "8 GiB", "16 GiB", "24 GiB"), rows, "GiB to write with 8 B parameters, one text")
 
 # %% [markdown]
-# Look at the largest term first, because only that one is worth an effort. (In mixed precision the optimizer's term includes the
+# Look at the largest term first, because that is usually where most can be saved. (In mixed precision the optimizer's term includes the
 # fp32 master copy, which makes 12 bytes for each trained parameter.) A smaller batch costs time (accumulate gradients to keep its
-# effect), checkpointing costs up to a third more time, LoRA trains less (lab 05 measures what that costs), and quantizing costs
-# some quality. The second table is for *writing*, where only weights and cache count.
+# effect), checkpointing costs about a third more time, LoRA trains less (lab 05 measures what that costs), and quantizing costs some
+# quality. The second table is for *generating*, where nothing is kept for a backward pass. The peak is weights plus cache, plus one
+# layer's activations while the whole prompt is read, plus the CUDA context. With 2,000 tokens these extras are small; with 32,000 they
+# come to about as much as the cache.
+#
+# In these plans only the linear layers inside the blocks are quantized. The embedding and the output head stay in 16 bits and take 2 GiB,
+# which is why int8 weights come to more than a byte per parameter.
 #
 # ### Several GPUs, on paper
 #
@@ -948,10 +970,14 @@ header = ("scheme", "1 GPU", "2 GPUs", "8 GPUs", "64 GPUs", "peak on 8")
 show_table(header, rows, "GiB on each GPU: 8 B, all trained, mixed precision, checkpointing")
 
 # %% [markdown]
-# Activations stay where they are, since each GPU has its own part of the batch. That is why 64 GPUs do not give a 64th. The price of
-# splitting is traffic between the GPUs, which no formula here counts.
+# Whatever a scheme does not split stays whole on each GPU: the weights in stages 1 and 2, and in every stage the activations and logits
+# of the GPU's own texts. Stages 2 and 3 also hold the largest block or matrix in full while it is in use. That is why 64 GPUs do not
+# bring the memory down to a 64th. The price of splitting is traffic between the GPUs, which no formula here counts.
 #
-# **Try it.** Put in your own sizes. "This machine" and the 4 GiB session are counted by the rules for a CPU, the cards by those for CUDA.
+# **Try it.** Pick one of the four models and change the task, the texts and the storage. For a model that is not listed, copy the lines
+# that make `sizes_8b` and `llama` into a new cell, put in its sizes from its `config.json`, and call `predict_training(llama,
+# TrainingSetup(1, 2048, method="lora", dtype="bfloat16", device="cuda")).gib`. "This machine" and the 4 GiB session are counted by the
+# rules for a CPU, the cards by those for CUDA.
 
 # %% tags=["device"]
 from labutils.memory import Scenario, explore_memory, memory_view
@@ -967,10 +993,11 @@ quiz("4.d")
 # ## Recap
 #
 # - Bytes = parameters × bits / 8, scales included: "4 bits" are 4.5, or 4.13 with double quantization. Say GB or GiB.
-# - bf16 has fp32's range and 8 bits of precision; fp16 has more precision and ends at 65,504.
+# - bf16 has fp32's range and 7 mantissa bits; fp16 has 10 and ends at 65,504.
 # - One outlier spoils every number that shares its scale. Smaller groups confine it: rows and blocks for weights, tokens for inputs.
 # - Training holds weights, gradients, optimizer state and activations, and not all at once. Find the largest term at the peak first.
-# - LoRA takes away gradients and optimizer state, checkpointing the activations, quantization the weights, sharding a part of each.
+# - LoRA takes away gradients and optimizer state, checkpointing the activations, quantization the weights. Sharding splits
+#   weights, gradients and optimizer state over the GPUs.
 
 # %% tags=["device"]
 progress("04")
@@ -989,6 +1016,7 @@ assert lab.name == "04", lab
 #
 # Type a number and see its bits. The slider sets the range that int8 has to cover. int8 has no exponent, only whole numbers from −127 to
 # 127 and one scale that many of them share. The chart rounds ten thousand numbers from 10⁻⁸ to 10⁶ to each format.
+# Compare int8's lowest point with bf16's line.
 
 # %% tags=["device", "optional"]
 from labutils.quantization import explore_bits, store_in_each_format
@@ -1066,13 +1094,13 @@ assert abs(predicted - stored_gb) < 0.002 and gap < 1e-3 and parameter_count(pac
 
 # %% [markdown] tags=["optional"]
 # More than half of what is left is the embedding. The model has as many parameters as ever, each with fewer bits. (Some tools count the
-# stored numbers and report half.)
+# stored numbers. Here they would report fewer, because two codes share a byte.)
 #
 # ### Fewer bytes, more speed
 #
-# To write one token, a model reads every weight once and does two operations with it. A processor can do far more operations than it can
-# fetch numbers, so **at batch one, speed is set by the memory's bandwidth**. We measure that by summing a quarter GiB, which gives a
-# lower bound, and divide by the bytes per token. (This section runs on the CPU, also where there is a GPU.)
+# To generate one token, a model reads every weight once and does two operations with it. A processor can do far more operations than it
+# can fetch numbers, so at batch one **the memory's bandwidth sets an upper limit to the speed**. We estimate it by summing a quarter GiB,
+# which may read somewhat low, and divide by the bytes per token. (This section runs on the CPU, also where there is a GPU.)
 
 # %% tags=["device", "optional"]
 import time
@@ -1122,16 +1150,19 @@ show_table(("weights", "GB per token", "ceiling, tokens/s", "measured, tokens/s"
 assert len(rows) == 3
 
 # %% [markdown] tags=["optional"]
-# **int8** gains where a kernel multiplies int8 directly. It falls short of a factor of four because norms, attention and Python take their
-# time as well, and a processor without int8 instructions may gain nothing. Our **4-bit** layer reads few bytes but has to unpack them
-# before each multiplication, so it saves *memory* and no time. Fused kernels (llama.cpp, bitsandbytes on a GPU) unpack in registers, and
-# then 4 bits are faster too. With a large *batch* the weights are read once for many tokens, and fewer bytes help much less.
+# All three stay well below the estimated limit, because the model is small and norms, attention and Python take their time.
+#
+# **int8** gains where a kernel multiplies int8 directly. It falls short of a factor of four because norms, attention and Python take
+# their time as well, and a processor without int8 instructions may gain nothing. Our **4-bit** layer reads few bytes but has to unpack
+# them before each multiplication, so it saves *memory* and costs time: it is the slowest of the three. Fused kernels (llama.cpp,
+# bitsandbytes on a GPU) unpack in registers, and then 4 bits are faster too. With a large *batch* the weights are read once for many
+# tokens, and fewer bytes help much less.
 #
 # ### What a sceptic would say
 #
 # - *"Your model had been in 4 bits before."* Yes, and section 4 shows it. The losses here are those of a second rounding. What carries
 #   over is the order of the schemes and where the outlier sits.
-# - *"A 135 M model is not what I use."* Memory formulas are the same, so put your model's sizes in. Losses are not.
+# - *"A 135 M model is not what I use."* Memory formulas are the same: try section 6 with your model's sizes. Losses are not.
 # - *"Round to nearest is naive."* It is the baseline. GPTQ and AWQ choose the rounding with a look at the inputs, and lose less.
 # - *"Perplexity is not what users see."* It is sensitive and cheap. Labs 03 and 06 measure tasks.
 # - *"The CUDA rules were not measured here."* Right. They follow the documented behaviour of PyTorch's optimizer and a rough figure
