@@ -134,9 +134,10 @@ outcome("3.p1", 100 * average[8].mean)
 assert all(0 <= span.low <= span.high <= 1 for span in average.values())
 
 # %% [markdown]
-# No weight has changed, and nobody told the model what to do. Two lines are enough for about half of the answers, and eight for
-# most of them, on words that no shot has shown. The intervals come from resampling the test words (lab 06 builds them by hand),
-# each with its mean over the draws of shots.
+# No weight has changed, and nobody told the model what to do. Two lines are enough for about half of the answers, and eight for most of
+# them, on words that no shot has shown. The intervals come from resampling the test words (lab 06 builds them by hand), after averaging
+# each word over the draws of shots. (Where every word is right, or none is, resampling has nothing to vary, and the interval shrinks to a
+# point. That is no certainty. Section 4 uses a formula, Wilson's, that keeps its width there.)
 #
 # What does it write before it knows? **Try it** with words of your own, or with another task from the table.
 
@@ -151,14 +152,15 @@ assert len(texts) == len(my_words)
 # %% [markdown]
 # ## 2. What do the shots teach?
 #
-# A shot shows several things at once: the **form** of an answer, the **set** of answers that may occur, and the **mapping** from
-# words to answers. We take them apart with eight shots, and change one thing at a time.
+# A shot shows several things at once: the **form** of an answer, the **set** of answers that may occur, and the **mapping** from words to
+# answers. We take them apart with eight shots, and change one thing at a time. Each version of the shots is one **arm** of the
+# comparison.
 #
 # | arm | form | set of answers | mapping |
 # | --- | --- | --- | --- |
 # | true pairs | yes | yes | yes |
 # | shuffled: the same answers, each beside the wrong word | yes | yes | no |
-# | other words: a common noun as the answer | yes | no | no |
+# | other words: an unrelated everyday word as the answer | yes | no | no |
 #
 # Min et al. (2022, arXiv:2202.12837) gave the shots of classification tasks random labels, and found that it often costs little.
 # What will shuffling do to these four tasks?
@@ -199,19 +201,22 @@ outcome("3.p2", 1 if len(collapsed) == 4 else 2 if collapsed else 3)
 assert len(table) == 4
 
 # %% [markdown]
-# Read the table by rows. For *plural* and *opposite* the true pairs matter, and with shuffled answers accuracy collapses. For
-# *kind* and *capital* shuffling costs little or nothing. Here the model has recognised a task that it knew from training, and the
-# shots only tell it which task that is and what an answer looks like. Pan et al. (2023, arXiv:2305.09731) call the two effects
-# **task recognition** and **task learning**. So the finding of Min et al. holds here for some tasks and fails for others.
+# Read the table by rows. For *plural* and *opposite* the true pairs matter, and with shuffled answers accuracy collapses. For *kind* and
+# *capital* shuffling costs little or nothing. Here the model has recognised a task that it knew from training, and the shots only tell it
+# which task that is and what an answer looks like. Pan et al. (2023, arXiv:2305.09731) set this **task recognition** apart from **task
+# learning**, the learning of a new mapping from the shots. The collapse of *plural* and *opposite* does not prove learning. There the
+# pairs may be needed only to show which known task is meant. The next test separates the two. So the finding of Min et al. holds here for
+# some tasks and fails for others.
 #
-# Form alone is not enough. With other nouns as answers little is left. Only for *kind* does the model still name the right class
-# now and then, although no shot has shown it.
+# Form alone is not enough. With unrelated words as answers little is left. (This arm has one draw, the others two.) Mainly for *kind* the
+# model still names the right class now and then, although no shot has shown it.
 #
 # ### Labels that mean nothing
 #
-# If the model really learned the mapping from the shots, the labels' names would not matter. We keep *kind*, and call fish *red*,
-# birds *blue*, trees *green* and flowers *black*. The answer must be one of four words, so we do not let the model write. We
-# compare the probabilities of the four words and take the likeliest (section 3 builds that by hand). A guess gets 25 %.
+# If the model really learned the mapping from the shots, the labels' names would not matter. We keep *kind*, and call fish *red*, birds
+# *blue*, trees *green* and flowers *black*. The answer must be one of four words, so we do not let the model write. We compare the
+# probabilities of the four words and take the likeliest (section 3 builds that by hand). A guess gets 25 %. (Only *green* for trees has
+# some sense.)
 
 
 # %%
@@ -249,18 +254,18 @@ outcome("3.p3", 100 * mean(by_name["renamed to colours"]))
 assert len(table) == 3
 
 # %% [markdown]
-# With the names taken away, the default model falls far below its score with the true labels, and its interval reaches down to a
-# guess, although the sixteen shots hold all that a person needs. (Shuffled, *kind* comes out ahead in the table above and behind
-# in this one. Two draws of shots are too few to rank arms that lie so close.) Wei et al. (2023, arXiv:2303.03846) found the same
-# difference between small and large models. Large ones follow renamed or turned labels, and small ones fall back on what the
-# words mean.
+# With the names taken away, the default model falls far below its score with the true labels, and its interval reaches down to a guess,
+# although the sixteen shots hold all that a person needs. (Shuffled, *kind* comes out ahead in the table above and behind in this one.
+# That table has eight shots and free writing, this one sixteen shots and four options, and both have two draws, so the order of arms that
+# lie so close means little.) Wei et al. (2023, arXiv:2303.03846) compared models of several sizes. Large ones follow renamed or flipped
+# labels, and small ones fall back on what the words mean.
 #
 # **Try it** with other names for the labels, or with eight shots in place of sixteen.
 #
 # ## 3. A label for a text
 #
 # Now a task that people use: is this review positive or negative? A third of the reviews are hard on purpose. They are ironic, or
-# they turn round in their last sentence. We keep these **plain** and **hard** reviews apart, because an average would hide one of
+# they change their verdict in the last sentence. We keep these **plain** and **hard** reviews apart, because an average would hide one of
 # them.
 #
 # **Exercise 3.1.** Build the prompt. Blocks are separated by an empty line: the instruction, each shot as `Review: ...` and, on the
@@ -309,7 +314,7 @@ print({name: len(rows) for name, rows in groups.items()}, "reviews in the test s
 print(sentiment_prompt(prompting.draw_shots(pool, 2, seed=0), groups["hard"][0]))
 
 # %% [markdown]
-# If a program knows two labels, the answer must be one of these two words. The model has a probability for each, so compare those.
+# If only two labels are allowed, the answer must be one of these two words. The model has a probability for each, so compare those.
 # A label may have several tokens. The first has a probability after the prompt, the second after the prompt and the first, and so
 # on. The label's probability is their product, so the logarithms add up.
 #
@@ -363,9 +368,9 @@ assert all(abs(a - b) < 1e-3 for a, b in zip(ours, theirs, strict=True))
 #
 # ### What does it say to nothing?
 #
-# The last thing to change about the shots is their **order**. Lu et al. (2022, arXiv:2104.08786) found orders of the same shots
-# near the best and near chance. Here are two draws of two shots, each in both orders, with the accuracy on the plain reviews. (To
-# save time, we ask about only half of the plain and hard reviews from here on, unless there is a GPU.)
+# The last thing to change about the shots is their **order**. Lu et al. (2022, arXiv:2104.08786) found that, with the same shots, some
+# orders come near the best results and others near chance. Here are two draws of two shots, each in both orders, with the accuracy on the
+# plain reviews. (To save time, we ask about only half of the plain and hard reviews from here on, unless there is a GPU.)
 #
 # The other columns show what the prompt says to a text without content, where a prompt without bias would be undecided. There are
 # two kinds of empty text: signs such as "N/A" (Zhao et al. 2021, arXiv:2102.09690), and random words of the pool (Fei et al. 2023,
@@ -400,7 +405,7 @@ assert len(table) == 4
 
 # %% [markdown]
 # An empty text should give .50. Where a row is far from it, that pull is in every answer that this prompt gives, and it goes the
-# way of the label that stands last. So the order turns the bias round. The accuracies stay near a coin in most rows, because a
+# way of the label that stands last. So reversing the order reverses the bias. The accuracies stay near a coin in most rows, because a
 # strong pull either way gets about half of the reviews wrong. **Contextual calibration** divides the pull out. What a label gets
 # for the review is divided by what it gets for nothing.
 #
@@ -436,8 +441,8 @@ quiz("3.a")
 # reviews, and multiplies the shares of a new review's words. It is sixty years old and has no idea what a word means. Here it is
 # scikit-learn's.
 #
-# We give both the same reviews, up to 8 of them, and naive Bayes at the end all 84 of the pool. On the plain reviews, which of the
-# two will be right more often, the model with 8 shots or naive Bayes with 84 reviews?
+# Both get the same 1 to 8 reviews, and naive Bayes finally gets all 84 of the pool. We also calibrate the model's answers, by the random
+# words. On the plain reviews, which will be right more often, the calibrated model with 8 shots or naive Bayes with 84 reviews?
 
 
 # %%
@@ -495,14 +500,15 @@ outcome("3.p4", ahead if verdict.ranked else 3)
 assert len(table) == 4
 
 # %% [markdown]
-# Eight reviews are enough to tell a pretrained model what is asked, since it has known from its training what the words mean.
-# Naive Bayes starts with nothing, and 84 reviews leave it close to a coin. Where a model already knows the task, shots are the
-# cheaper way. Where it does not, as with the colours above, shots do not help a small model. It has to be trained, or a larger
-# one taken.
+# On the plain reviews the calibrated model with eight shots is ahead of naive Bayes with 84 reviews. It has known from its training what
+# the words mean, while naive Bayes starts with nothing, and even with 84 reviews it can't be told from a coin. Where a model already
+# knows the task, shots need far fewer labelled examples. Where it does not, as with the colours above, they hardly help a small model. It
+# has to be trained, or replaced by a larger one.
 #
-# The figure takes plain and hard reviews together, so its points lie lower than the table's plain reviews. The model's curve does
-# not rise steadily. Each draw of shots has a bias of its own, and two draws are few. On the hard reviews neither can be told from
-# a coin. Irony is not in the words, and an average over both kinds would hide that.
+# The figure takes plain and hard reviews together, so the model's points lie lower than its plain reviews in the table. The model's curve
+# does not rise steadily, and calibration does not mend the fall at four shots. What else these draws do to the model is not measured
+# here. Two draws are few, and the intervals allow for the choice of reviews only. On the hard reviews neither can be told from a coin.
+# Irony is not in the words, and an average over both kinds would hide that.
 #
 # ### The leak alarm
 #
@@ -510,7 +516,8 @@ assert len(table) == 4
 #
 # **Exercise 3.4.** Return the numbers (from 0) of the shots that stand in the test set, whatever the case, the punctuation and the
 # spaces. Both are lists of texts. The cell after it smuggles two test reviews into a pool, one in capitals, one without its last
-# three words. The library's alarm also finds near copies, by their shared word trigrams.
+# three words. The library's alarm also finds near copies, by the runs of three words (trigrams) that they
+# share.
 
 
 # %% tags=["exercise"] exercise="3.4"
@@ -569,7 +576,7 @@ assert len(table) == 3
 
 # %% [markdown]
 # Backwards spelling is out of reach. A token is a whole word here, and the model never sees its letters (lab 01). French and sums
-# lie between, and twelve more shots do not carry them over. With this draw of shots the sums even get worse. A draw of four can
+# lie between, and twelve more shots do not bring them within reach. With this draw of shots the sums even get worse. A draw of four can
 # be a lucky one, and the intervals allow for the choice of words but not for the choice of shots.
 #
 # The other limit is the length of the answer. We ask for a **summary** of a dialogue and score it with ROUGE-1 (lab 06) against
@@ -598,8 +605,9 @@ record("mean ROUGE-1 of summaries", {name: round(mean(v), 3) for name, v in roug
 assert all(0 <= value <= 1 for v in rouge.values() for value in v)
 
 # %% [markdown]
-# With the default model neither prompt beats the program that copies, and two shots do not help. The model writes sentences of
-# the right kind, and is wrong about who does what. (A completion that reaches the cap of 56 tokens ends in mid-sentence.) Read
+# With the default model neither prompt beats the program that copies, and two shots do not help. For this dialogue,
+# without a shot, it writes a phrase that would fit any dialogue. With two it uses the right names, says false things about them and
+# contradicts itself. (A completion that reaches the cap of 56 tokens ends in mid-sentence.) Read
 # the sample before you believe a score. Copying is the floor that any summary has to beat. Lab 05 trains the model on 500
 # dialogues and comes back to this task.
 #
@@ -734,8 +742,8 @@ assert all(wins_needed(n) == prompting.wins_needed(n) for n in range(40))
 #
 # ### Show the format
 #
-# So far we wrote bare text. This model was also trained on conversations, which were written with special tokens, the **chat
-# template** (the *instruct* half of its name). In the template an instruction should be enough. We ask for the past tense of 24
+# So far we wrote bare text. This model was also trained on conversations, hence *Instruct* in its name. They were laid out with special
+# tokens in a fixed pattern, the **chat template**. In the template an instruction should be enough. We ask for the past tense of 24
 # verbs. In the second arm four solved verbs stand before it, as earlier turns of the conversation.
 
 # %% tags=["device"]
@@ -760,7 +768,9 @@ board.add(
 assert len(board.trials) == 1
 
 # %% [markdown]
-# An instruct model follows an instruction in its own way. An example shows what you mean by "one word and nothing else".
+# With the instruction alone not one of the 24 answers is right. Most of those shown are chat, and the one that keeps to a single word,
+# *Cry.*, is the wrong word. The four examples show the task and the form of the answer together, so this trial can't say which of the two
+# the model lacked.
 #
 # ### JSON that a program can read
 #
@@ -821,8 +831,8 @@ for text in (json.dumps(adverts[0]["answer"]), '{"thing": "bicycle", "colour": "
 # quotation mark, until one closes the text. A whole number is made of digits, until a comma ends it. The loop keeps the keys and
 # values of what has been read (lab 02), so each step reads only what is new.
 #
-# Four arms. The first asks for JSON and names the fields and what they may hold. The second has the same prompt and decodes under
-# the schema. The third writes freely again, after one solved advertisement. The fourth has both. How many of the third arm's 24
+# There are four arms. The first asks for JSON and names the fields and what they may hold. The second has the same prompt and decodes
+# under the schema. The third writes freely again, after one solved advertisement. The fourth has both. How many of the third arm's 24
 # answers will agree with the schema?
 
 # %%
@@ -911,8 +921,10 @@ for arm, prompts in arms.items():
 assert all(len(v) == len(notes) for v in texts.values())
 
 # %% [markdown]
-# An answer is **valid** if it keeps the schema. Its **fields right** are those that agree with the advertisement. An answer that
-# cannot be read has none.
+# An answer is **valid** if it keeps the schema. Its **fields right** are those that agree with the advertisement. An answer that cannot
+# be read has none. (A free answer ends at its first closing brace, or after twice as many tokens as the longest reference. The program
+# then puts the brace there. The first answer below was cut off, so it can't be read, and even its right price does not count. Its
+# invented fields break the schema in any case.)
 
 # %% tags=["device"]
 show_table(("arm", "the first advertisement"), [(arm, v[0][:200]) for arm, v in texts.items()])
@@ -928,22 +940,27 @@ outcome("3.p5", sum(valid["one example"]))
 assert all(all(hits) for arm, hits in valid.items() if arm.endswith("loop"))
 
 # %% [markdown]
-# Under the schema every answer is valid, because nothing else can be written. That holds for any model, also for one with random
-# weights. Whether an answer is *true* is another matter, and the column `fields right` has it. With the default model the schema
-# alone takes the answers from none valid to all, with about half of the fields right. One example makes free writing valid too,
-# and most fields right. So show an example, and keep the schema in the loop for the day on which the example is not enough. In
-# our loop `true` and `false` begin with their space, as section 1 asks. **Try it.** Write that space before them yourself, so that the
-# model is asked for half of a token, and see how many fields are right.
+# Under the schema every answer is valid, because nothing else can be written. That holds for any model, also for one with random weights.
+# Whether an answer is *true* is another matter, and the column `fields right` has it. With the default model the schema alone takes the
+# answers from none valid to all, with about half of the fields right. One example makes free writing valid too, and most fields right. So
+# show an example, and keep the schema in the loop for the day on which the example is not enough. In our loop `true` and `false` begin
+# with their space, as section 1 asks. **Try it.** In `constrained_json` set the options to `["true", "false"]` and `space` to `" "` for
+# every field, so that the model is asked for half of a token. Run the three code cells again (about two minutes on a CPU), and compare
+# the fields right.
 #
-# Its price is speed, because our loop does one advertisement at a time. Serving programs do the same inside a batch and compile the
-# schema to a mask over the vocabulary first (Willard and Louf 2023, arXiv:2307.09702).
+# The price of the schema is speed, because our loop does one advertisement at a time. Serving programs do the same inside a batch and
+# compile the schema to a mask over the vocabulary first (Willard and Louf 2023, arXiv:2307.09702).
 #
 # ### Fence in what you did not write
 #
-# A text from outside may hold an instruction of its own. We add one to plain reviews, which asks for the wrong label. The answer is
+# A text from outside may hold an instruction of its own. To each plain review we add one that asks for the wrong
+# label. The answer is
 # one of two words, so we compare their probabilities, with eight shots before each review, calibrated as in section 3. The second
 # arm puts each text between triple quotes, and the third also says that what stands there is data. In how many of the 24 reviews
 # will the plain prompt give the label that the intruder asks for?
+#
+# Beside the count stand the mean **log-odds** of the right label, the logarithm of its probability divided by that of the wrong one. At 0
+# the model is undecided, and below 0 the wrong label is ahead. (The printed prompt leaves out the shots.)
 
 # %%
 other = {"positive": "negative", "negative": "positive"}
@@ -985,21 +1002,22 @@ outcome("3.p6", len(targets) - sum(hits["intruder"]))
 assert len(board.trials) == 3
 
 # %% [markdown]
-# The log-odds say more than the count, because they also move where no label flips. With the default model the intruder turns about
-# half of the labels, and the fences do not help. With the warning it loses more reviews, by more than chance. A model has to be
-# large enough to know what a fence is for, and even there it is a help and not a wall. A hidden instruction is text like any other,
-# so never let the prompt be the only guard.
+# The log-odds say more than the count, because they also move where no label flips. With the default model the intruder turns about half
+# of the labels, and the fences do not help. With fence and warning together it loses more reviews than without either, by more than
+# chance. (The intruder also names the wrong label. How much of the turn is that one word, and not obedience, would need a control.)
+# Models that are trained to keep instructions and data apart do better, but a fence is a help and not a wall. A hidden instruction is
+# text like any other, so never let the prompt be the only guard.
 #
-# ## 7. Principles: reasoning, judging, not knowing
+# ## 7. Principles: spelled-out steps
 #
-# The rest of the advice was found on models many times as large. Test it here all the same. Then you know how a test looks that
-# comes out against the advice, and can repeat it on your model.
+# The rest of the advice was found on models many times as large. Test it here all the same. Then you have seen a trial that
+# gives no answer, and can repeat it on your own model.
 #
 # ### Spell out the steps
 #
-# Twenty-four sums with two or three steps, after two solved ones. The answer comes at once, or after steps of the model's own (Wei
-# et al. 2022, arXiv:2201.11903). Between these two stands an arm in which *we* write the steps and leave only the last result open.
-# The completion may be twice as long as the longest reference.
+# The model gets 24 sums with two or three steps, each after two solved ones. The answer comes at once, or after steps of the model's own,
+# a **chain of thought** (Wei et al. 2022, arXiv:2201.11903). Between these two stands an arm in which *we* write the steps and leave only
+# the last result open. The completion may be twice as long as the longest reference.
 #
 # **Exercise 3.8.** The answer stands behind the delimiter "Answer:". Return the first number after the first "Answer:" as a text of
 # digits, without commas, with its minus sign if it has one, or an empty text if there is none.
@@ -1050,13 +1068,15 @@ record("principles that help beyond chance", ahead)
 assert len(board.trials) == 4
 
 # %% [markdown]
-# Each line is a test of its own, and four tests at one in twenty are four chances to be fooled, so do not build on a result that
-# passes by one win. A *no* in the last column need not mean that nothing was found. With the default model the fences lose beyond
-# chance. The model here is the instruct model only. The base model that it was made from is not part of the course, and bare text
-# is as near as we get to it.
+# Each line is a test of its own, and four tests at one in twenty are four chances to be fooled, so do not build on a result that only
+# just reaches the wins needed. A *no* in the last column need not mean that nothing was found. With the default model fence and warning
+# together lose beyond chance. For JSON and the fences, the last arm differs from the first in two things. The tables of section 6 have
+# the steps between. Every trial used one set of examples and one wording, and the wins needed allow for the choice of inputs only. The
+# model here is the instruct model only. The base model that it was made from is not part of the course, and bare text is as near as we
+# get to it.
 #
 # To try the principles on a larger model, give `LABS_MODEL` a hub id or the folder of a saved model, and run this notebook again.
-# With 1.7 B parameters in float32 the weights below take 6.8 GB.
+# The model below has 1.7 B parameters, so its weights take 6.8 GB in float32.
 #
 # ```
 # LABS_MODEL=HuggingFaceTB/SmolLM2-1.7B-Instruct make lab
@@ -1090,13 +1110,14 @@ assert len(ledger) == len(REVIEW_SHOTS)
 # %% [markdown]
 # The tokens grow in a straight line, and the accuracy does not. A common rule of thumb for a short window is five or six shots.
 # These tables show how rough it is. The words still gain clearly from four to eight and a little from there to sixteen, while the
-# reviews show no steady gain after the first shot. So draw the curve for your own task. Models with long windows can gain from
+# reviews show no steady gain. So draw the curve for your own task. Models with long windows can gain from
 # hundreds (Agarwal et al. 2024, arXiv:2404.11018), and pay for them each time. A model that needs fewer shots for the same
-# accuracy suits the task better, which is a reason to choose between two models.
+# accuracy suits the task better, so the number of shots needed is one way to choose between two models.
 #
-# After **fine-tuning** a model needs no shots, so its requests cost what the first row costs. It can also learn a mapping that
-# shots cannot teach a small model, such as our colours. It needs examples. Naive Bayes with 84 reviews is a warning that 84 are
-# few. The 500 dialogues of lab 05 are enough for a clear gain, and the prompts of this lab are the baseline it has to beat.
+# After **fine-tuning** a model needs no shots, so its requests cost what the first row costs. It can also learn a mapping that shots
+# cannot teach a small model, such as our colours. Fine-tuning needs more labelled examples than a prompt does. How many are enough has to
+# be measured for each task. The 500 dialogues of lab 05 are enough for a clear gain, and the prompts of this lab are the baseline it has
+# to beat.
 
 # %%
 quiz("3.c")
@@ -1107,10 +1128,10 @@ quiz("3.c")
 # - A few lines `word -> answer` take a small model from nothing to most of the answers, where the task is in its reach.
 # - Shots teach form, set and mapping in different shares. Shuffle the answers to find out which. A small model hardly learns a
 #   mapping whose labels mean nothing.
-# - Score labels when the answer is one of a few, and calibrate the bias away. Report draws and orders, plain and hard inputs, hits
-#   and false alarms apart.
+# - Score labels when the answer is one of a few, and calibrate the bias away. Report draws and orders, plain and hard
+#   inputs apart.
 # - Constrained decoding makes answers valid, and does not make them true.
-# - Test advice on enough inputs, with one change at a time, and know beforehand how many wins you need.
+# - Test advice on enough inputs, with one change at a time, and fix beforehand how clear a result must be.
 #
 # **Next:** lab 04 counts the memory of a model and makes it smaller. Lab 05 trains it.
 
@@ -1143,8 +1164,9 @@ show_table(evaluation.ACCURACY_HEADER, evaluation.accuracy_rows(styles), "Plain 
 assert len(styles) == (5 if tokenizer.chat_template else 2)
 
 # %% [markdown] tags=["optional"]
-# Bare text is continued, as a page from the web would go on. In the template the model speaks as an assistant. Measure both, with
-# the number of shots that you will use.
+# The unfinished sentence is continued, as a page from the web would go on. To the bare question the model writes nothing at all. In the
+# template it speaks as an assistant. With four shots all three forms are right about 14 of 28, which is what a prompt scores that gives
+# every review the same label. These answers are not calibrated (section 3). Measure each form with the number of shots that you will use.
 #
 # ## B. The same beginning, computed once
 #
@@ -1221,10 +1243,10 @@ record("loss by gap in windows", {f"{gap / window:.4g}": loss for gap, loss in z
 assert abs(shifted - far[0]) < 0.02 or not rotary
 
 # %% [markdown] tags=["optional"]
-# Shifting everything changes nothing, because only distances count. Where the loss is above the one without the first half, the far
-# tokens are not ignored. They disturb. On this model that begins inside the window, so the trained length is not the only cause.
-# (Only some of the distances are large here, so this stands in for a long text and is not one. Models with a fixed table of
-# positions fail with an error instead.)
+# Shifting everything changes nothing, because only distances count. At gaps of two and four windows the loss is far above the one without
+# the first half, so the far tokens are not ignored. They disturb. Inside the window the gap already costs something, but whether it does
+# worse there than no first half at all can't be told from four passages. (Only some of the distances are large here, so this stands in
+# for a long text and is not one. Models with a fixed table of positions fail with an error instead.)
 
 # %% [markdown] tags=["optional"]
 # ## E. Two more principles for a larger model
@@ -1237,7 +1259,7 @@ assert abs(shifted - far[0]) < 0.02 or not rotary
 # (The next cell prints the problem.) A skimming grader agrees. The advice is to work out a solution first and to compare. We let
 # the model grade our 24 sums, each with a right solution and with one whose last result is wrong by 10. It must answer Yes or No,
 # so we take the log-odds of Yes. A grader that tells right from wrong gives the right solution the higher one, wherever its
-# threshold lies. Three arms: at once, after the right answer, and after the model's own steps from above.
+# threshold lies. There are three arms: at once, after the right answer, and after the model's own steps from above.
 
 # %% tags=["device", "optional"]
 print(material["grade"][0]["text"], "\n\nThe right answer:", material["grade"][0]["right_answer"])
@@ -1266,13 +1288,14 @@ show_table(("arm", "says Yes to the right solution", "says Yes to the wrong one"
 assert len(board.trials) == 5
 
 # %% [markdown] tags=["optional"]
-# The second table shows why hits alone, or false alarms alone, prove nothing. A grader that always gives the same answer is perfect
-# in one of the two columns. With the default model every arm always says No, and the odds behind it do not tell right from wrong
-# either, not even with the right answer before it.
+# The second table shows why hits alone, or false alarms alone, prove nothing. A grader that always gives the same answer is perfect in
+# one of the two columns. With the default model every arm always says No. At once, and after its own steps, the odds behind the answer
+# cannot be told from a coin. With the right answer in front of it the model does *worse* than a coin: the right solution seldom gets the
+# higher odds of Yes. So the model reacts to the number that it was shown, but it does not compare.
 #
 # ### Leave not to know
 #
-# Twelve things that were invented for this course, and twelve that are real. The sign we look for is that the model admits it does
+# We ask about twelve things invented for this course and twelve real ones. The sign we look for is that the model admits it does
 # not know. Three arms: the question alone, leave to say "I do not know it", and leave with four examples in the same message. In
 # how many of the twelve *real* things will the last arm say that it does not know?
 
@@ -1305,9 +1328,9 @@ assert len(board.trials) == 6
 # %% [markdown] tags=["optional"]
 # ## F. Three more principles
 #
-# *Check a condition first.* Rewrite a text as numbered steps, where half of the texts hold none. *Correct a false premise.* A price
-# list, and a question that assumes what is not so. *Hidden instructions* in a text that is to be summarized. Each has 10 to 16
-# inputs, fewer than in the core path, so look at `wins needed` first. The sign of a false premise is crude (any "no" or "not"), so
+# *Check a condition first.* The model is to rewrite texts as numbered steps, and half of the texts hold none. *Correct a false premise.*
+# It gets a price list and a question that assumes something false. *Hidden instructions* in a text that is to be summarized. Each has 10
+# to 16 inputs, fewer than in the core path, so look at `wins needed` first. The sign of a false premise is crude (any "no" or "not"), so
 # read the completions.
 
 # %% tags=["device", "optional"]
@@ -1328,10 +1351,13 @@ for trial in (
 assert len(board.trials) == 9
 
 # %% [markdown] tags=["optional"]
+# None of the three helps beyond chance here. In the first trial no arm ever says *No steps*, so each gets exactly the half where that is
+# right. With the advice the false premise is usually denied, and so is the honest question, which is again a phrase and no check.
+#
 # ## G. Style by example
 #
-# An elder answers a child in pictures. It is easier to show than to describe. How much does the *other* elder's answer surprise the
-# model, in bits per token, without and with one of them as a shot?
+# An elder answers a child in pictures. It is easier to show than to describe. How much does one answer surprise the
+# model, in bits per token, alone and with the other answer as a shot?
 
 # %% tags=["device", "optional"]
 elders = [row["text"] for row in material["style"] if row["role"] == "example"]
