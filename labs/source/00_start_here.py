@@ -39,7 +39,7 @@ assert lab.device in ("cpu", "cuda")
 # %% [markdown]
 # ## 1. The map
 #
-# Most projects with language models go through the same four stages, and each lab of this course is pinned on this map. A narrow
+# Most projects with language models go through the same four stages, and the map below shows where each lab belongs. A narrow
 # scope saves money at every later stage: one task needs a smaller model, fewer examples and a simpler evaluation than ten tasks.
 
 # %%
@@ -57,8 +57,12 @@ show_map("00")
 # computing it is called **inference**.
 #
 # The model is SmolLM2-135M-Instruct, a small one made by Hugging Face. Loading it takes a few seconds. Its weights reached you as a
-# 4-bit file of 93 MB and were expanded to 32-bit numbers once, during set-up. That rounding costs a little quality; lab 04
-# measures how much.
+# 4-bit file of 98 MB (93 MB to download) and were expanded to 32-bit numbers once, during set-up. Rounding them to 4 bits cost some
+# quality. How much cannot be measured here, because the original weights are not on this machine. Lab 04 measures what a further
+# rounding costs.
+#
+# (`LlamaForCausalLM`, in the output, is the library's class. SmolLM2 is built like Meta's Llama, and *causal* means that each token is
+# predicted from those before it.)
 
 # %%
 model, tokenizer = load_model()
@@ -78,7 +82,7 @@ assert 0 < len(new_tokens) <= 13
 assert completion.strip().startswith("Paris") or not lab.course_model, completion
 
 # %% [markdown]
-# Did it stop after the right word? Nothing told it to. It continues text, and lab 02 is about steering how.
+# It did not stop after the right word, because nothing told it to. It just continues the text. Lab 02 shows how to steer that.
 
 # %% [markdown]
 # Text goes in and out as **tokens**, which are words or pieces of words. The **context window** is the number of tokens that the
@@ -167,6 +171,9 @@ show_table(header, rows, "Memory of the weights alone")
 outcome("0.p1", round(zoo["PaLM"] / bert))
 
 # %% [markdown]
+# So these are not of one kind. BERT-base is about as large as the model in hand, and the others are tens to thousands of times as large.
+# It helps to think in three tiers: below 1 billion, 1 to 30 billion, and above 100 billion.
+#
 # The counts come from the models' papers (Devlin et al. 2019; Chung et al. 2022; Touvron et al. 2023; Chowdhery et al. 2022). Running
 # a model takes more memory than its weights, and training it takes several times as much: lab 04 adds it up.
 
@@ -220,8 +227,9 @@ assert not all(passed.values()) or not lab.course_model
 
 # %% [markdown]
 # Read them as an editor would, because a test this simple is easily fooled. The French is French only in part, and it does not say that
-# the cat is black. The list repeats the whole sentence. A model of this size can do a little of everything, and most of it badly,
-# which is why one adapts a model to one task.
+# the cat is black. The list repeats the whole sentence. The code passes, but the sentence after it is wrong, because Python has no
+# built-in `add`, and it breaks off at the limit of 40 tokens. The summary invents a Liam. A model of this size can do a little of
+# everything, and most of it badly, which is why you adapt a model to one task.
 
 # %% [markdown]
 # **Calling a program.** A model can only write text, but a program can read that text and act on it. Here the model fills in the
@@ -307,8 +315,12 @@ show_table(("sum", "right answer", "number read", "how the reply ends"), example
 assert len(examples) == 4
 
 # %% [markdown]
-# A pocket calculator never fails at this. The model does, because it predicts digits that look plausible and never adds. Larger
-# models fail less often. A reliable remedy is to let the model write a small program and to run that.
+# If a reply breaks off before a result, the program still finds some number further up, as it may have done with the second one, and
+# counts it as wrong. `print(replies[1])` shows the whole reply. So *wrong* also holds replies that never reached an answer.
+#
+# A pocket calculator never fails at this. The model was trained to predict the next token, not to add, and nothing checks its digits.
+# Larger models fail less often. If the model writes the sum as an expression and a program computes that, the computing is exact. Whether
+# the model writes the right expression is another matter. Lab 09 measures both.
 
 # %% [markdown]
 # **Try it.** Ask something of your own.
@@ -329,11 +341,11 @@ tables = (model.get_input_embeddings(), model.get_output_embeddings())
 weights = [getattr(module, "weight", None) for module in model.modules() if module not in tables]
 adapters = sum(8 * sum(weight.shape) for weight in weights if weight is not None and weight.dim() == 2)
 changes = [
-    ("scope", "which task is asked for", "none", ""),
+    ("scope", "which task is asked for", "none", "00"),
     ("prompt", "the text that goes in", "none", "03"),
-    ("fine-tuning, LoRA of rank 8", "a few weights added beside them", f"{adapters:,}", "05"),
+    ("fine-tuning, LoRA of rank 8", "a few new weights beside the old ones", f"{adapters:,}", "05"),
     ("fine-tuning, all weights", "the weights, towards example answers", f"{parameters:,}", "05"),
-    ("human feedback", "the weights, towards answers that people prefer", f"{parameters:,}", ""),
+    ("human feedback", "the weights, towards answers that people prefer", f"{parameters:,}", "10"),
 ]
 show_table(("what you do", "what it changes", "numbers trained", "lab"), changes)
 assert 0 < adapters < parameters / 10 or not lab.course_model
@@ -350,7 +362,7 @@ quiz("0.a")
 # ## Recap
 #
 # - A language model continues a prompt; prompt and completion share one context window, counted in tokens.
-# - Weights take parameters × bytes per parameter. One number per parameter in 32 bits is 4 bytes.
+# - Weights take parameters × bytes per parameter. A parameter stored in 32 bits takes 4 bytes.
 # - The same model writes, translates, codes and fills in arguments for a program, well or badly.
 # - It invents facts and gets sums wrong, fluently both times.
 #

@@ -203,7 +203,7 @@ print(sum(a == b for a, b in zip(texts, back, strict=True)), "of", len(texts), "
 
 # %% [markdown]
 # Bytes can spell anything, so nothing is ever lost. With only 150 merges this tokenizer knows short words like *the*, and still
-# spells out *sun* and *east*.
+# cuts *sun* and *east* into three pieces each.
 #
 # ### The other way to cut: WordPiece
 #
@@ -212,8 +212,9 @@ print(sum(a == b for a, b in zip(texts, back, strict=True)), "of", len(texts), "
 # with `##`. If nothing fits, the whole word becomes `[UNK]`. Before any of this a **normalizer** takes off capitals and most accents,
 # because this vocabulary is *uncased*.
 #
-# We run it by hand on six words, beside the library's WordPiece and the decoder's BPE. (A � is a byte that is only part of a
-# character.) **Try it** with words of your own.
+# We run it by hand on six words, beside the library's WordPiece and the decoder's BPE. (A � is a byte that is only part of a character.)
+# **Try it** with words of your own, letters only. (The library also cuts at spaces, punctuation and around Chinese characters before it
+# matches. Our function does not.)
 
 
 # %%
@@ -239,9 +240,9 @@ for word in ("sunrise", "Unquestionably", "xylophonist", "Café", "żółw", "�
 show_table(("word", "normalized", "longest match by hand", "library's WordPiece", "decoder's BPE"), rows)
 
 # %% [markdown]
-# The two cut the same word differently. BPE replays the merges that were frequent in training, and WordPiece takes the longest piece
-# it owns. WordPiece writes *café* without its accent and forgets which emoji it saw. That is a fair trade for an encoder that only
-# compares meanings. A model that has to write French or Python cannot afford it.
+# The two cut the same word differently. BPE replays its merges, which came from the pairs that were frequent in training. WordPiece takes
+# the longest piece it owns. The encoder's normalizer takes the accent off *café*, and WordPiece forgets which emoji it saw. That is a
+# fair trade for an encoder that only compares meanings. A model that has to write French or Python cannot afford it.
 #
 # ### What does a text cost?
 #
@@ -257,10 +258,11 @@ french = next(row for row in by_language if row.name == "French").times_english 
 print("French, times English: {:.1f} ({:.1f} to {:.1f}, 95 %, n = 12)".format(*bootstrap_interval(french)))
 
 # %% [markdown]
-# The table begins with what is cheapest for the decoder. English leads, because the decoder's tokenizer was trained mostly on English. Ours has
-# never seen Greek or Hindi and spends one token on every byte. That makes 100, the most a byte-level tokenizer can need. Digits are
-# expensive because the decoder's tokenizer has no token of two or more digits. WordPiece looks cheapest on emoji and Thai, because what
-# it does not know became a single `[UNK]` and is lost.
+# The table begins with what is cheapest for the decoder. English leads, because the decoder's tokenizer was trained mostly on English.
+# Ours has never seen Greek or Hindi and spends one token on every byte. That makes 100, the most a byte-level tokenizer can need. Digits
+# are expensive because the decoder's tokenizer has no token of two or more digits. WordPiece is the cheapest in most rows, partly because
+# it keeps less. It drops spaces, capitals and most accents, and in some rows text was lost in an `[UNK]`. On Thai one `[UNK]` stands for
+# the whole line.
 #
 # The column *times English* asks the fair question. It compares each line with its English translation, under the decoder's
 # tokenizer, and takes the mean. For French there are twelve lines, enough for an interval. Each other language has one line, so read
@@ -269,7 +271,7 @@ print("French, times English: {:.1f} ({:.1f} to {:.1f}, 95 %, n = 12)".format(*b
 # ### Ids from another tokenizer
 #
 # An id is a row number in one model's table and nothing else. What does the decoder make of ids that come from the encoder's
-# tokenizer? We measure its **loss** on eight passages, the mean of −ln p over the tokens that really came. With natural logarithms its
+# tokenizer? We measure its **loss** on eight passages, the mean of −ln p over the tokens that actually follow. With natural logarithms its
 # unit is called a *nat*. Guessing blindly among 49,152 tokens costs ln 49,152 = 10.8 nats per token.
 
 # %%
@@ -365,9 +367,11 @@ for texts in (leftward, rightward):
 outcome("1.p2", round(float(ours[-1]), 3))
 
 # %% [markdown]
-# At the start every *bank* is the same row of the table. (The encoder has added positions to it.) When the context stands on the
-# left, both models move the two meanings apart. When it stands on the right, the decoder gives the same vector to the last digit,
-# because it reads from left to right and has not seen the rest yet. The encoder looks both ways.
+# At the start every *bank* is the same row of the table. (The encoder has added positions to it.) When the context stands on the left,
+# both models give *bank* two different vectors. (Whether it is the meaning or only the wording that counts, a pair with the same meaning
+# would show. And the decoder's last vector has also passed the final norm, so its last drop is not the work of a block alone.) When it
+# stands on the right, the decoder's two vectors have a cosine of 1.000, because it reads from left to right and has not seen the rest
+# yet. The encoder looks both ways.
 #
 # A few directions are large in *every* vector, so that even different meanings keep a high cosine. A cosine of .8 means nothing by
 # itself. Only comparisons do.
@@ -405,8 +409,8 @@ for i, weight in zip(ids.tolist(), weights, strict=True):
 # al. 2017). Number 2i of position t is sin(t / 10000^(2i/D)), number 2i + 1 the cosine. The first i turn fast, the last ones slowly.
 #
 # Newer models, ours too, **rotate** queries and keys instead of adding anything (Su et al. 2021). The numbers of a query are taken in
-# pairs, and each pair is an arrow in a plane. At position t, pair i is turned by the angle t · speed_i, where
-# speed_i = base^(−i / (d/2)). The base is 10,000 in the paper and 100,000 in our model. Turning (a, b) by an angle gives (a cos − b sin, b cos + a sin).
+# pairs, and each pair is an arrow in a plane. At position t, pair i is turned by the angle t · speed_i, where speed_i = base^(−i /
+# (d/2)). The base is 10,000 in the paper and 100,000 in our model. Turning (a, b) by an angle gives (a cos − b sin, b cos + a sin).
 #
 # **Exercise 1.3.** `rotate(x, positions, base)` takes the tensors x (..., T, d) and positions (T), and returns a tensor, x turned, in the
 # same shape. In our model, number i makes a pair with number i + d/2, so the first half of the vector holds every a and the second
@@ -452,8 +456,9 @@ for at_query, at_key in ((7, 3), (107, 103), (7, 4), (7, 7)):
 outcome("1.p3", 1 if abs(found[0] - found[1]) < 1e-2 else 3)
 
 # %% [markdown]
-# The picture draws one pair of numbers. The lines below it use a real query and key with all their 32 pairs. Only the distance
-# counts, and here is why. Turning by an angle m is a matrix R(m). The transpose of a rotation turns back, and turns add up, so
+# The picture draws one pair of numbers, turned by one radian per position. Dotted arrows are before the turn, solid ones after it. The
+# lines below it use a real query and key with all their 32 pairs. Of the two positions only their distance counts, and here is why.
+# Turning by an angle m is a matrix R(m). The transpose of a rotation turns back, and turns add up, so
 #
 # $$(R(m)\,q) \cdot (R(n)\,k) = q^\top R(m)^\top R(n)\,k = q^\top R(n - m)\,k .$$
 #
@@ -527,7 +532,7 @@ print(f"loss {float(before.mean()):.1f} -> {float(after.mean()):.1f} nats per to
 print("a rise of {:.1f} ({:.1f} to {:.1f}, 95 %, n = 8)".format(*bootstrap_interval((after - before).tolist())))
 
 # %% [markdown]
-# One exchange in one block of 30 does this. What a token can be found by is not what it passes on.
+# One exchange in one block of 30 does this. The key by which a token is found is not the value that it passes on.
 #
 # ### Why divide by √d?
 #
@@ -544,9 +549,9 @@ print("by cosine", cosine(query, keys).tolist(), "by attention", attend(query, k
 # %% [markdown]
 # A sum of d independent terms of variance 1 has variance d. With such large scores the softmax puts nearly everything on one key. The
 # *derivative* is that of the weights by the scores. It says how much the weights move when the scores move a little, and so how much
-# there is to learn from. At d = 1024 the unscaled derivative is little more than a quarter of the scaled one. With the division, nothing depends
-# on d. (At d = 4 and 16 the derivative is even larger without the division, and T5 omits the root and starts from smaller weights instead. What matters is that scores
-# begin at a sensible size.)
+# there is to learn from. At d = 1024 the unscaled derivative is little more than a quarter of the scaled one. With the division, nothing
+# depends on d. (At d = 4 and 16 the derivative is even larger without the division, and T5 omits the root and starts from smaller weights
+# instead. What matters is that scores begin at a sensible size.)
 #
 # The last line shows that the score is **not cosine similarity**. The first key points exactly along the query and wins by cosine. The
 # second is longer and wins by attention. A model can make a key loud or quiet, whatever its direction.
@@ -646,8 +651,8 @@ assert torch.allclose(ours, theirs, atol=1e-4)
 # Nothing lies to the right of the diagonal, and each row sums to one. In the last row the two copies of *in* no longer get the same
 # weight, because rotation tells them apart. The near one gets most of it.
 #
-# Other models have more heads. BERT-base has 12 in each layer (Devlin et al. 2019), GPT-3 has 96 (Brown et al. 2020, table 2.1), and Llama 3.1 405B has 128, which
-# share 8 heads of keys and values (Llama team 2024, table 3). Ours is a small model.
+# Other models have more heads. BERT-base has 12 in each layer (Devlin et al. 2019), GPT-3 has 96 (Brown et al. 2020, table 2.1), and
+# Llama 3.1 405B has 128, which share 8 heads of keys and values (Llama team 2024, table 3). Ours is a small model.
 #
 # **Try it.** Walk through all 270 heads with Tab and the arrow keys, and put in a sentence of your own. Look for a head that always
 # looks one token back, and for one that looks at the very first token whatever it reads. Each row sums to 100 %. Be careful with
@@ -728,13 +733,14 @@ outcome("1.p4", round(100 * sizes[1] / sum(sizes)))
 # %% [markdown]
 # Most of a transformer is *not* attention. What is all that for?
 #
-# First, it **computes what an average cannot**. Attention only averages values. Suppose that a row has gathered two facts, a and b, each 0 or
-# 1, and that *exactly one of the two* is needed. No weighted sum of a and b gives that, because if it gives 1 for a alone and 1 for b
-# alone, it gives 2 for both. A gate **multiplies** two projections of the row, and with a product it is easy: a + b − 2ab.
+# First, it **computes what an average cannot**. Attention only averages values. Suppose that a row has gathered two facts, a and b, each
+# 0 or 1, and that *exactly one of the two* is needed. No weighted sum of a and b gives that, because if it gives 1 for a alone and 1 for
+# b alone, it gives 2 for both. A gate **multiplies** two projections of the row, and with a product it is easy: a + b − 2ab.
 #
-# Second, its weights hold what the model has learned about the world, so it is often said. We test that. We silence parts of the real model and ask for two things.
-# One is *knowledge*, with 66 questions such as *We hear with our …* and four choices each. The other is *copying*, with six rows of 40
-# random tokens that come twice over. In the second half, the next token is the one that came next before.
+# Second, it is often said that its weights hold what the model has learned about the world. We test that. We silence parts of the real
+# model and ask for two things. One is *knowledge*, with 66 questions such as *We hear with our …* and four choices each. The other is
+# *copying*, with six rows of 40 random tokens, each row repeated once. In the second half, the next token is the one that followed the
+# first time.
 
 # %%
 predict("1.p5")
@@ -742,7 +748,8 @@ predict("1.p5")
 # %% tags=["device"]
 questions = list(course.load_probes()["facts"])
 repeats = ablation.repeated_tokens(model, texts=lab.size(smoke=2, small=6))  # (6, 80)
-ranges = [range(15, 20), range(20, 25), range(25, 30)][: lab.size(smoke=1, small=3)]  # try it: other blocks
+# try it: other blocks in place of the last two (the first is the prediction's)
+ranges = [range(15, 20), range(20, 25), range(25, 30)][: lab.size(smoke=1, small=3)]
 study = ablation.part_study(model, tokenizer, questions, repeats, ranges)
 spans = [[66 * end for end in bootstrap_interval(row.right.int().tolist())] for row in study]
 rows = [
@@ -760,11 +767,11 @@ assert low > 0 or not lab.course_model
 # A guess gets 16.5 of 66 right. In blocks 15 to 19 the model answers almost as many questions without attention as before, and copies
 # nothing. Without the feed-forward parts it answers clearly fewer, and copying nearly stops as well, since it needs both parts. In the
 # last five blocks the model can do without attention, while without the feed-forward parts it loses the copying and many answers. In
-# blocks 20 to 24 the questions need attention more. One explanation is that it carries what was recalled to the last position, where the
-# answer is read.
+# blocks 20 to 24 the counts are the other way round, but the intervals overlap and we computed none for the difference. If it is real,
+# attention may carry what was recalled to the last position, where the answer is read.
 #
 # A common summary says that **attention moves information between positions, and the feed-forward part works on what has arrived**. The
-# questions fit it, and one experiment on one small model does not prove it. (Geva et al.
+# first and the last pair fit it, the middle one does not, and one experiment on one small model proves nothing either way. (Geva et al.
 # 2021 read its first matrices as keys that detect patterns, and the last as values that they add to the stream.)
 
 # %% [markdown]
@@ -806,13 +813,16 @@ for name, speed in (("positions 0, 1, 2 …", 1), ("all at position 0", 0)):
     print(f"{name:20}", [(token, round(p, 3)) for token, p in named])
 
 # %% [markdown]
-# Without positions the sentence is a bag of words. The model still guesses the topic, but it no longer knows what sets where.
+# With every token at position 0, attention cannot tell near from far or the first *in* from the second by place. Only the mask leaves a
+# trace of the order, because each token sees only what came before it. The model still guesses the topic, but no longer knows what sets
+# where.
 
 # %% [markdown]
 # ### The generate loop
 #
-# Append the token and run the model again. This is **autoregression**. Two special tokens frame it. A **start token** gives the model a first
-# position to predict from, and an **end token** is how the model says that it is done.
+# Append the token and run the model again. This is **autoregression**. Two special tokens frame it. A **start token** gives the model a
+# first position to predict from, and an **end token** is how the model says that it is done. (Our sentence went in without a start token.
+# This tokenizer adds none to plain text; in the chat below, the template writes it.)
 #
 # **Exercise 1.8.** `generate(next_logits, ids, end, max_new_tokens)` gets a function from a list of ids to the logits (V) of the token
 # after them. Return the list of ids that greedy decoding *adds*, including the end token if it comes. Stop there, or after
@@ -844,7 +854,7 @@ generate = check("1.8", generate)
 
 # %% [markdown]
 # Your loop runs on your model. It continues our sentence, then answers a question in a chat, whose turns are framed by the start and
-# end tokens. The last line of the cell insists that the library's greedy decoding writes the same.
+# end tokens. The assert checks that the library's greedy decoding writes the same.
 
 
 # %%
@@ -948,7 +958,7 @@ assert torch.equal(*outputs)
 # ### B. Attention sinks
 #
 # Rather than look at 270 maps one by one, we compute two scores for each head on a passage of 160 tokens, the mean weight on the token
-# before and the mean weight on the very first token. Two heads that we shall need are circled.
+# before and the mean weight on the very first token. Two heads that we will need are circled.
 
 # %% tags=["optional"]
 passage = long_prompt[0, :160]
@@ -975,16 +985,17 @@ print(f"its share of all weight times length: {float((weight[:, 0] * lengths[0])
 assert lengths[0] < lengths[1:].mean() / 2
 
 # %% [markdown] tags=["optional"]
-# The head looks there most of the time and takes little. **A bright spot on a map is not importance.**
+# The head puts nearly all of its weight there, but a much smaller share of weight times length comes from there, because that value is
+# short. **A bright spot on a map is not importance.**
 
 # %% [markdown] tags=["optional"]
 # ### C. What a map does not prove: an induction head
 #
-# On prose this head seems to do nothing. On text that repeats itself, though, it looks at what came after the earlier copy of the
-# present token. Such heads are called **induction heads** (Olsson et al. 2022). A map only gives the idea. To test it, we silence heads
-# and look at the loss at each position of random tokens, 40 of them twice over. Beside it stands the loss on eight prose passages.
-# Head 0 of the same block is silenced for comparison. Heads that look one token back are thought to feed the induction heads, so we
-# silence the three strongest of them too.
+# On prose this head rests on the first token. We suspect that it is an **induction head** (Olsson et al. 2022), one that looks, where a
+# text repeats itself, at what came after the earlier copy of the present token. A map only gives the idea. To test it, we silence heads
+# and look at the loss at each position of random tokens, 40 of them twice over. Beside it stands the loss on eight prose passages. Head 0
+# of the same block is silenced for comparison. Heads that look one token back are thought to feed the induction heads, so we silence the
+# three strongest of them too.
 
 # %% tags=["device", "optional"]
 strongest = [(i // heads, i % heads) for i in looks_back.flatten().topk(3).indices.tolist()]
@@ -1005,9 +1016,10 @@ study_figures.show_losses(curves)
 assert not lab.course_model or (rows[1][2] > rows[0][2] + 1 and abs(rows[2][2] - rows[0][2]) < 0.5)
 
 # %% [markdown] tags=["optional"]
-# One head of 270 changes the loss on the repetition a lot and the loss on prose hardly at all. Its neighbour changes neither. The heads
-# that look back matter too, as the explanation predicts. There is more than one induction head, and without the four with the strongest
-# maps most of the gain from the repetition is gone. This was measured on one model and on random tokens.
+# One head of 270 changes the loss on the repetition a lot and the loss on prose hardly at all. Head 0 of the same block changes neither.
+# The heads that look back matter too, as the explanation predicts. There is more than one such head, and without four that we picked by
+# hand as candidates most of the gain from the repetition is gone. (The first time the loss is above blind guessing, because the model
+# expects real text.) This was measured on one model and on random tokens.
 
 # %% [markdown] tags=["optional"]
 # ### D. Reading the stream early
@@ -1034,6 +1046,9 @@ for prompt, curve in curves.items():
 study_figures.show_ranks(curves, answers)
 
 # %% [markdown] tags=["optional"]
+# All four answers stay far back for some twenty blocks and lead only at the end. (Here *block 28* means after 28 blocks. Elsewhere we
+# number blocks from 0.)
+#
 # Be careful with the middle. The lens reads every block with the *last* block's norm and table, and a block may write in a way that
 # this reading cannot see (Belrose et al. 2023 train a lens for each layer).
 
@@ -1049,15 +1064,16 @@ rows = [(*row, f"{share:.0e}") for *row, share in study_figures.show_gradients()
 show_table(("weights start at", "block", "gradient at the bottom, top = 1"), rows)
 
 # %% [markdown] tags=["optional"]
-# The famous picture of the vanishing gradient is half a matter of the start. The sum leaves a free road for the gradient, but alone it
-# can explode. A norm alone keeps the numbers in scale. Real models have both.
+# How far the gradient vanishes depends on the starting weights. Without sum and norm it loses many orders of magnitude, and with one
+# start far more than with the other. The sum gives the gradient a direct path, but with the larger start and no norm the gradient
+# explodes. A norm keeps it in scale. Real models have both.
 
 # %% [markdown] tags=["optional"]
 # ### F. A GPT of your own
 #
-# `labutils/transformer/gpt.py` puts the parts of this lab into a class. Read it now. There should be nothing new. It learns from the
-# course's prose, byte by byte. Its score is in **bits per byte** of text that it has not seen, against counting how often each byte
-# comes (unigram) and how often it follows the one before (bigram).
+# `labutils/transformer/gpt.py` puts the parts of this lab into a class. Read it now. In the classes `Block` and `GPT` little should be
+# new. The training loop below them is. It learns from the course's prose, byte by byte. Its score is in **bits per byte** of text that it
+# has not seen, against counting how often each byte occurs (unigram) and how often it follows the one before (bigram).
 
 # %% tags=["device", "optional"]
 steps = lab.size(smoke=4, small=200)
@@ -1142,8 +1158,9 @@ record("exact translations by length", shares)
 assert lab.profile == "smoke" or shares["gru"][-1] + 0.3 < min(shares["transformer"][-1], shares["gru+attention"][-1])
 
 # %% [markdown] tags=["optional"]
-# (In the profile `smoke` nothing has been learned yet.) With one number all three do well. With six, the GRU that must squeeze everything
-# into one vector falls far behind the two with attention. That is what was measured, after these steps and at this size. It does not say
+# With one number all three do well. With six, the GRU that must squeeze everything
+# into one vector falls far behind the two with attention. That is what was measured, after these steps, at this size, in
+# one training run of each. It does not say
 # how much such a vector can hold after longer training. Bahdanau et al. (2015) found the same trend on real translation. An
 # RNN also has to read one word after another, while attention reads all at once, which is why transformers train so well on
 # parallel hardware.
@@ -1153,6 +1170,6 @@ assert lab.profile == "smoke" or shares["gru"][-1] + 0.3 < min(shares["transform
 #
 # - *"It is one small model."* The equalities are about the architecture and hold in any Llama-type model. Which head does what, and after
 #   which block an answer leads, is about this one.
-# - *"Silencing a part puts zeros where none ever were."* True. A loss that rises shows that the part was used, and not what for. That is why
-#   each study compares with another part or another task.
+# - *"Silencing a part puts zeros where none ever were."* True. A loss that rises shows that the part was used, not what it was used for.
+#   That is why each study compares with another part or another task.
 # - *"Six rows and eight passages are few."* The intervals say how few. For a claim about models in general, take many models.
