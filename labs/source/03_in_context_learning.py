@@ -483,7 +483,7 @@ assert len(found["raw"]) == 1 + 4 * len(seeds)
 # %% tags=["device"]
 middle = {name: figures.curve(by_draw) for name, by_draw in found.items()}
 figures.curves_figure(
-    "Plain and hard reviews: the model with shots, naive Bayes trained on them", middle, "accuracy (0 to 1)", floor=0.5
+    "Plain and hard reviews together: the model with shots, naive Bayes trained on them", middle, "accuracy (0 to 1)", floor=0.5, xlabel="labelled reviews"
 )
 answers = {f"{name}, 8 reviews": figures.by_row(by_draw, 8) for name, by_draw in found.items()}
 answers["naive Bayes, all of the pool"] = [float(x) for x in trained]
@@ -1096,8 +1096,8 @@ def length(prompt):
 ledger = []
 for fewer, k in zip((None, *SHOTS), SHOTS, strict=False):
     tokens = mean(length(arrow_prompt(draw(task_name, 0)[:k], "word")) for task_name in EASY)
-    gain = evaluation.compare(pooled[k], pooled[fewer]) if fewer is not None else None
-    ledger.append((k, round(tokens), f"{average[k].mean:.2f}", "" if gain is None else "yes" if gain.ranked else "no"))
+    gain = evaluation.compare(pooled[k], pooled[fewer], ("more", "fewer")).better == "more" if fewer is not None else None
+    ledger.append((k, round(tokens), f"{average[k].mean:.2f}", {None: "", True: "yes", False: "no"}[gain]))
 show_table(("shots", "tokens per request", "accuracy", "better than the line above?"), ledger, "Words, six tasks")
 drawn = prompting.draw_shots(pool, 8, 0)
 ledger = [

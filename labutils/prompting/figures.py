@@ -39,8 +39,14 @@ def interval_text(values: Sequence[float]) -> str:
     return "{:.2f} ({:.2f} to {:.2f})".format(*bootstrap_interval(values))
 
 
-def curves_figure(title: str, curves: Mapping[str, Mapping[int, Interval]], ylabel: str, floor: float | None = None) -> None:
-    """Show one curve against the number of shots for each name, with intervals; `floor` draws a line, such as that of a guess."""
+def curves_figure(
+    title: str,
+    curves: Mapping[str, Mapping[int, Interval]],
+    ylabel: str,
+    floor: float | None = None,
+    xlabel: str = "shots in the prompt",
+) -> None:
+    """Show one curve against the number of examples for each name, with intervals; `floor` draws a line, such as that of a guess."""
     figure, axes = new_figure(title, height=3.8)
     counts = sorted({count for spans in curves.values() for count in spans})
     for place, (name, spans) in enumerate(curves.items()):
@@ -52,10 +58,10 @@ def curves_figure(title: str, curves: Mapping[str, Mapping[int, Interval]], ylab
     if floor is not None:
         axes.axhline(floor, color=GREY, linewidth=0.8)
     axes.set_xticks(range(len(counts)), [str(count) for count in counts])
-    axes.set(xlabel="shots in the prompt", ylabel=ylabel, ylim=(0, 1.05))
+    axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.05))
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     line = "" if floor is None else f" The grey line at {floor:g} is a guess."
-    show(figure, f"{ylabel} against the number of shots, with 95 % intervals, for: {', '.join(curves)}.{line}")
+    show(figure, f"{ylabel} against {xlabel}, with 95 % intervals, for: {', '.join(curves)}.{line}")
 
 
 def arms_figure(title: str, arms: Mapping[str, Mapping[str, Sequence[bool]]]) -> None:

@@ -22,7 +22,7 @@ def test_lab_00_runs_from_top_to_bottom(page, jupyterlab, pictures):
     quiz = page.locator(".widget-radio-box").last  # the first one takes a prediction
     quiz.scroll_into_view_if_needed()
     expect(quiz).to_be_visible()
-    quiz.locator("input").nth(1).check()
+    quiz.locator("label", has_text="Change the prompt").locator("input").check()
     expect(page.locator(".jp-OutputArea", has=quiz).last).to_contain_text("Right.")
     page.screenshot(path=pictures / "00_quiz.png")
 
