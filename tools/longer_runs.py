@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from editions import ROOT
@@ -18,10 +19,14 @@ NAMES = ("below", "repeats", "limits", "gpu", "speed", "growth")
 RECORD = ROOT / "benchmarks" / "proof.json"
 
 
+def built(name: str) -> Path:
+    """The file that a longer target leaves its result in."""
+    return ROOT / "build" / f"{name}.json"
+
+
 def found(name: str) -> tuple[Any, str] | None:
     """What a longer target measured, and when: "" for here and now, else its day and commit; None where it never ran."""
-    file = ROOT / "build" / f"{name}.json"
-    if file.exists():
+    if (file := built(name)).exists():
         return json.loads(file.read_text(encoding="utf-8")), ""
     if kept := _record().get(name):
         return kept["facts"], f" ({kept['day']}, at {kept['commit']})"
@@ -33,8 +38,7 @@ def keep() -> list[str]:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     record, names = _record(), []
     for name in NAMES:
-        file = ROOT / "build" / f"{name}.json"
-        if file.exists():
+        if (file := built(name)).exists():
             day = datetime.date.fromtimestamp(file.stat().st_mtime).isoformat()
             facts = json.loads(file.read_text(encoding="utf-8"))
             record[name] = {"day": day, "commit": commit.stdout.strip(), "facts": facts}

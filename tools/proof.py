@@ -229,68 +229,65 @@ def names() -> Promise:
     return Promise("names and keywords of the libraries that are missing", "none", ", ".join(gone) or "none", not gone)
 
 
-def left(name: str, what: str, promised: str, target: str, say: Callable[[Any], tuple[str, bool | None]]) -> Promise:
-    """The line of a longer target, from what it left: what it measured, and whether the promise is kept."""
+def lines_left(name: str, what: str, promised: str, target: str, say: Callable[[Any], Iterable[Promise]]) -> Iterator[Promise]:
+    """What `say` makes of a longer target's result, with the day and commit of a run that was not made here; one line where it has not run."""
     found = longer_runs.found(name)
     if not found:
-        return Promise(what, promised, f"{target} has not run", None)
-    measured, kept = say(found[0])
-    return Promise(what, promised, measured + found[1], kept)
-
-
-def speeds() -> Iterator[Promise]:
-    """Rates beside the plain library call and beside the machine's limits, and where the rest of the time goes."""
-    found = longer_runs.found("speed")
-    if not found:
-        yield Promise("speed", "beside the library and the machine's limits", "`python benchmarks/speed.py` has not run", None)
+        yield Promise(what, promised, f"{target} has not run", None)
         return
     facts, when = found
+    for line in say(facts):
+        yield replace(line, measured=line.measured + when)
+
+
+def left(name: str, what: str, promised: str, target: str, say: Callable[[Any], tuple[str, bool | None]]) -> Iterator[Promise]:
+    """The line of a longer target, from what it left: what it measured, and whether the promise is kept."""
+    return lines_left(name, what, promised, target, lambda facts: [Promise(what, promised, *say(facts))])
+
+
+def speeds(facts: dict[str, Any]) -> Iterator[Promise]:
+    """Rates beside the plain library call and beside the machine's limits, and where the rest of the time goes."""
     for line in facts["lines"]:
         ratio = line["ours"] / line["theirs"]
-        said = f"{line['ours']:.4g} {line['unit']}, {ratio:.2f} times {line['plain']}{when}"
+        said = f"{line['ours']:.4g} {line['unit']}, {ratio:.2f} times {line['plain']}"
         yield Promise(f"speed: {line['what']}", f"at least {BESIDE:g} times the library", said, ratio >= BESIDE)
         if line["share"] is not None:
             least = SHARES[line["limit"]]
-            said = f"{line['share']:.0%} ({line['rest']}){when}"
+            said = f"{line['share']:.0%} ({line['rest']})"
             yield Promise(f"speed: {line['what']}", f"at least {least:.0%} {line['limit']}", said, line["share"] >= least)
+
+
+def growth(lines: Iterable[dict[str, Any]]) -> Iterator[Promise]:
+    """The measured exponent of each cost, beside the one that its algorithm needs."""
+    for line in lines:
+        limit, exponent = line["needed"] + SLACK, line["exponent"]
+        promised = f"exponent {line['needed']:g}, at most {limit:g}"
+        yield Promise(f"growth: {line['what']}", promised, f"{exponent:.2f}", exponent <= limit)
 
 
 def longer() -> Iterator[Promise]:
     """What the longer targets left: every right answer in its notebook, many runs of each, the walls, CUDA, how costs grow."""
-    yield left(
+    yield from left(
         "below", "right answers that run in the cells below them", "all", "`make test-below`",
         lambda f: (f"{f['answers']} answers, {f['failed rounds']} rounds failed", not f["failed rounds"]),
     )  # fmt: skip
-    yield left(
+    yield from left(
         "repeats", "notebooks, again and again", "20 runs, all pass", "`make test-repeat`",
         lambda f: (f"{f['passed']} of {f['runs']}, {f['notebooks']} notebooks", f["passed"] == f["runs"] if f["of each"] >= 20 else None),
     )  # fmt: skip
-    yield left(
+    yield from left(
         "limits", "both editions of every lab: no network, 4 GiB, a 5 GB disk, two cores, not root", "all pass", "`make test-limits`",
         lambda f: (
             f"{f['passed']} of {f['notebooks']}, {f['killed']} processes killed, {f['disk GB']} GB on the disk",
             f["passed"] == f["notebooks"] and not f["killed"],
         ),
     )  # fmt: skip
-    yield left(
+    yield from left(
         "gpu", "labs on CUDA", "all pass", "unproven: `make test-gpu`",
         lambda f: (f"{f['passed']} of {f['runs']} on {f['gpu']}", f["passed"] == f["runs"]),
     )  # fmt: skip
-    yield from speeds()
-    yield from growth()
-
-
-def growth() -> Iterator[Promise]:
-    """The measured exponent of each cost, beside the one that its algorithm needs."""
-    found = longer_runs.found("growth")
-    if not found:
-        yield Promise("how costs grow", "as the algorithm needs", "`python benchmarks/growth.py` has not run", None)
-        return
-    lines, when = found
-    for line in lines:
-        limit, exponent = line["needed"] + SLACK, line["exponent"]
-        promised = f"exponent {line['needed']:g}, at most {limit:g}"
-        yield Promise(f"growth: {line['what']}", promised, f"{exponent:.2f}{when}", exponent <= limit)
+    yield from lines_left("speed", "speed", "beside the library and the machine's limits", "`python benchmarks/speed.py`", speeds)
+    yield from lines_left("growth", "how costs grow", "as the algorithm needs", "`python benchmarks/growth.py`", growth)
 
 
 def page(promises: Iterable[Promise], rows: Iterable[tuple[str, ...]], shown: Iterable[tuple[str, ...]] = ()) -> str:
@@ -313,7 +310,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="What the course promises, and what was measured.")
     parser.add_argument("--keep", action="store_true", help="first keep what the longer targets left in benchmarks/proof.json")
     if parser.parse_args().keep:
-        print("Kept:", ", ".join(longer_runs.keep()) or "nothing, for build/ is empty")
+        print("Kept:", ", ".join(longer_runs.keep()) or "nothing, for none has run here")
     judged, rows = checks()
     after, shown = faults(cases("-m", "fault"))
     promises = [*labs(), *start_up(), *disk(), cells(), *judged, doors(), after, names(), walls(), *longer()]

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
+import longer_runs
 import rounds
 import typer
 import untouched
@@ -90,7 +91,7 @@ def nbval(notebook: Path, profile: str, sandbox: bool, threads: int) -> Outcome:
 
 def keep(name: str, facts: dict[str, Any]) -> None:
     """Leave a result in build/, where `make proof` finds it."""
-    file = ROOT / "build" / f"{name}.json"
+    file = longer_runs.built(name)
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(facts) + "\n", encoding="utf-8")
 

@@ -48,6 +48,7 @@ def answer_prompt(
 _ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _NUMBERS = {word: i for i, word in enumerate(_ONES.split())} | {word: 10 * i for i, word in enumerate(_TENS.split(), 2)}
+_MULTIPLIERS = {"dozen": 12, "hundred": 100}
 
 
 def _in_digits(words: list[str]) -> list[str]:
@@ -60,8 +61,8 @@ def _in_digits(words: list[str]) -> list[str]:
             value is None or (value % 100 == 0 and value) or (value % 10 == 0 and value % 100 and _NUMBERS[word] < 10)
         ):
             value = (value or 0) + _NUMBERS[word]
-        elif word == "hundred" and value:
-            value *= 100
+        elif word in _MULTIPLIERS and value:
+            value *= _MULTIPLIERS[word]
         elif not (word == "and" and value and value % 100 == 0 and following in _NUMBERS):
             if value is not None:
                 found.append(str(value))
@@ -74,8 +75,8 @@ def _in_digits(words: list[str]) -> list[str]:
 def normalise(text: str) -> str:
     """What is compared of an answer: lower case, numbers in digits, no article at the start, no marks at the ends, single blanks.
 
-    >>> normalise(" The Night Tide."), normalise("two hundred and twelve"), normalise("thirty-two oars")
-    ('night tide', '212', '32 oars')
+    >>> normalise(" The Night Tide."), normalise("two hundred and twelve"), normalise("three dozen oars")
+    ('night tide', '212', '36 oars')
     """
     text = re.sub(r"[\"']", "", text.lower()).strip(" .,;:!?\n")
     words = _in_digits([word.strip(",;:!?") for word in text.replace("-", " ").split()])
@@ -86,14 +87,14 @@ def is_right(answer: str, gold: str) -> bool:
     """Whether an answer holds the gold answer, as whole words.
 
     An answer may say more ("It is copper."): the gold answers of the course stand in one passage of the town only, so a text that holds
-    one has found that passage. A bare number is enough where the gold answer is a number and a unit (but three is not three dozen). With
-    an empty gold answer, the right answer is `NOT_THERE`.
+    one has found that passage. A bare number is enough where the gold answer is a number and a unit. With an empty gold answer, the right
+    answer is `NOT_THERE`.
 
     >>> is_right("It costs 8 crowns a week.", "eight crowns"), is_right("eighteen crowns", "eight crowns"), is_right("9", "nine days")
     (True, False, True)
     """
     wanted, given = normalise(gold or NOT_THERE), normalise(answer)
-    if re.fullmatch(r"\d+", given) and re.fullmatch(rf"{given} (?!dozen$|score$)[a-z]+", wanted):
+    if re.fullmatch(r"\d+", given) and re.fullmatch(rf"{given} [a-z]+", wanted):
         return True
     return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", given) is not None
 

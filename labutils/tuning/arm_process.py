@@ -96,8 +96,7 @@ def work(job: Mapping[str, Any]) -> dict[str, Any]:
 
     # The validation loss at some steps. A run that goes on has the earlier ones in a file beside its checkpoint.
     steps = recipe.epochs * -(-len(learn) // recipe.batch)
-    parts = job["looks"] - 1
-    looks = {round(steps * k / parts) for k in range(parts + 1)} if parts else {steps}
+    looks = {steps, *(round(steps * k / (job["looks"] - 1)) for k in range(job["looks"] - 1))}
     kept = checkpoint.with_suffix(".curve") if checkpoint else None
     goes_on = checkpoint is not None and os.path.exists(checkpoint)
     curve = _earlier_looks(kept) if kept and goes_on else []

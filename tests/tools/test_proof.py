@@ -91,22 +91,8 @@ def test_what_ran_in_another_checkout_is_told_with_its_day_and_commit(tmp_path: 
     monkeypatch.setattr(longer_runs, "RECORD", tmp_path / "proof.json")
     monkeypatch.setattr(longer_runs, "NAMES", ("below", "gpu"))
     monkeypatch.setattr(longer_runs, "ROOT", tmp_path)
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    commit = [
-        "git",
-        "-C",
-        str(tmp_path),
-        "-c",
-        "user.name=x",
-        "-c",
-        "user.email=x@example.org",
-        "commit",
-        "-q",
-        "--allow-empty",
-        "-m",
-        "x",
-    ]
-    subprocess.run(commit, check=True)
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+        subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *words], cwd=tmp_path, check=True)
     (tmp_path / "build").mkdir()
     file = tmp_path / "build" / "below.json"
     file.write_text(json.dumps(LEFT["below"]), encoding="utf-8")
